@@ -1,0 +1,1 @@
+"""Architectures and published facts as data."""

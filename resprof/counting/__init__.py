@@ -1,0 +1,1 @@
+"""Exact counts by a formula walk over an architecture."""

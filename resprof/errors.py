@@ -1,0 +1,62 @@
+"""The errors a user can meet: one line that says what is wrong, one that says what would do.
+
+Exit codes are owned by the error classes, so no command decides on a number of its own.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+EXIT_OK = 0
+EXIT_NO = 1
+"""It ran, and the question that was asked is answered no."""
+EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
+
+
+class ResprofError(Exception):
+    """A failure that resprof explains in two lines instead of a traceback."""
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ResprofError):
+    """What was asked for does not exist or contradicts itself."""
+
+    exit_code = 2
+
+
+class EnvironmentMissing(ResprofError):
+    """The machine or the installation lacks what the question needs (a GPU, NVML, a package)."""
+
+    exit_code = 3
+
+
+class NotMeasured(ResprofError):
+    """At least one configuration could not be measured."""
+
+    exit_code = 4
+
+
+class UnknownModel(UsageError):
+    """No network goes by that name."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        near = difflib.get_close_matches(name.lower(), list(known), n=3)
+        super().__init__(
+            f"no model called {printable(name)}",
+            hint=f"did you mean {' or '.join(near)}?" if near else "see: resprof list",
+        )
+
+
+def printable(text: str, limit: int = 60) -> str:
+    """Quotes what a user typed so that it fits in one line and carries no terminal escape."""
+    quoted = repr(text)
+    return quoted if len(quoted) <= limit else f"{quoted[:limit]}...'"

@@ -1,0 +1,1 @@
+"""The vocabulary: frozen records that every room speaks in, and their JSON."""

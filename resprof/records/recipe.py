@@ -1,0 +1,123 @@
+"""What is run: a network and a recipe make a workload, the key to predictions and measurements.
+
+A recipe never says on which device. Options that mean nothing in a mode are None there, so two
+recipes that run the same are equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """One forward pass without autograd, or a training step: forward, backward, optimiser."""
+
+    INFER = "infer"
+    TRAIN = "train"
+
+
+class Precision(StrEnum):
+    """``fp32`` means that TF32 is off; the amp forms are torch.autocast over fp32 weights."""
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    FP16 = "fp16"
+    BF16 = "bf16"
+    AMP_FP16 = "amp-fp16"
+    AMP_BF16 = "amp-bf16"
+
+
+class MemoryFormat(StrEnum):
+    """NCHW or NHWC."""
+
+    CONTIGUOUS = "contiguous"
+    CHANNELS_LAST = "channels-last"
+
+
+class Optimizer(StrEnum):
+    """``sgd-momentum`` is the paper's: momentum 0.9, weight decay 1e-4 (Sec. 3.4)."""
+
+    SGD = "sgd"
+    SGD_MOMENTUM = "sgd-momentum"
+    ADAM = "adam"
+    ADAMW = "adamw"
+
+
+class OptimizerImpl(StrEnum):
+    """How torch runs the optimiser's update."""
+
+    FOREACH = "foreach"
+    FUSED = "fused"
+    FOR_LOOP = "for-loop"
+
+
+class Checkpoint(StrEnum):
+    """What is computed again in backward instead of kept."""
+
+    NONE = "none"
+    BLOCK = "block"
+
+
+class Engine(StrEnum):
+    """How the forward pass is launched."""
+
+    EAGER = "eager"
+    GRAPH = "graph"
+    COMPILE = "compile"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a network is run. ``batch`` is per forward pass, ``accumulate`` multiplies it."""
+
+    mode: Mode
+    batch: int
+    image: tuple[int, int]
+    precision: Precision = Precision.FP32
+    memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
+    optimizer: Optimizer | None = None
+    optimizer_impl: OptimizerImpl | None = None
+    accumulate: int | None = None
+    checkpoint: Checkpoint | None = None
+    engine: Engine = Engine.EAGER
+    cudnn_benchmark: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """A network by its canonical id and parameters, and the recipe it is run by."""
+
+    model: str
+    classes: int
+    in_channels: int
+    width: float
+    recipe: Recipe
+
+    @property
+    def text(self) -> str:
+        """What a user types for this workload, complete, in a fixed order."""
+        recipe = self.recipe
+        parts = [
+            self.model,
+            f"--mode {recipe.mode}",
+            f"--batch {recipe.batch}",
+            f"--image {recipe.image[0]}x{recipe.image[1]}",
+            f"--classes {self.classes}",
+            f"--in-channels {self.in_channels}",
+            f"--width {self.width:g}",
+            f"--precision {recipe.precision}",
+            f"--memory-format {recipe.memory_format}",
+        ]
+        if recipe.mode is Mode.TRAIN:
+            parts += [
+                f"--optimizer {recipe.optimizer}",
+                f"--optimizer-impl {recipe.optimizer_impl}",
+                f"--accumulate {recipe.accumulate}",
+                f"--checkpoint {recipe.checkpoint}",
+            ]
+        parts += [
+            f"--engine {recipe.engine}",
+            "--cudnn-benchmark" if recipe.cudnn_benchmark else "--no-cudnn-benchmark",
+        ]
+        return " ".join(parts)

@@ -1,0 +1,46 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from resprof.errors import UsageError, printable
+
+
+def check_writable(file: Path, *, force: bool) -> None:
+    """Raises a usage error if writing the file would fail or destroy something."""
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{printable(str(file))} is not a regular file", hint="name a file")
+    if file.exists() and not force:
+        raise UsageError(f"{printable(str(file))} exists", hint="replace it with --force")
+    if not file.parent.is_dir():
+        raise UsageError(
+            f"no folder {printable(str(file.parent))}", hint="make it first, or name another file"
+        )
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(
+            f"cannot write in {printable(str(file.parent))}", hint="name a file elsewhere"
+        )
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Writes a temporary file beside ``file`` and renames it, so no reader sees a part."""
+    target = file.resolve()
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            out.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(name).chmod(0o666 & ~umask)
+        Path(name).replace(target)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise UsageError(
+            f"cannot write {printable(str(file))}: {error.strerror}", hint="name a file elsewhere"
+        ) from None
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,48 @@
+"""A table as Markdown, for pages that people read on a code host."""
+
+from __future__ import annotations
+
+from resprof.records.table import Table, Value
+from resprof.report.cells import cell, is_numeric
+
+_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|"})
+
+
+def markdown(table: Table, *, level: int = 2) -> str:
+    """The table under a heading of that level, its notes as paragraphs below."""
+    columns = table.columns
+    several = len({column.origin for column in columns if column.origin}) > 1
+    heads = [
+        escaped(f"{column.title} ({column.origin})" if several and column.origin else column.title)
+        for column in columns
+    ]
+    rules = ["---:" if is_numeric(column.form) else "---" for column in columns]
+    lines = [f"{'#' * level} {escaped(table.title)}", ""]
+    if table.subtitle:
+        lines += [escaped(table.subtitle), ""]
+    lines += [_line(heads), _line(rules)]
+    lines += [_line(_cells(row, table)) for row in table.rows]
+    if table.total is not None:
+        marked = [
+            f"**{text}**" if value is not None else ""
+            for value, text in zip(table.total, _cells(table.total, table), strict=True)
+        ]
+        lines.append(_line(marked))
+    for note in table.notes:
+        lines += ["", escaped(note)]
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: str) -> str:
+    """The text with everything that Markdown or HTML would interpret made literal."""
+    return text.translate(_SPECIAL)
+
+
+def _cells(row: tuple[Value, ...], table: Table) -> list[str]:
+    return [
+        escaped(cell(value, column.form)) for value, column in zip(row, table.columns, strict=True)
+    ]
+
+
+def _line(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,1 @@
+"""From what a command answers to the tables that show it."""

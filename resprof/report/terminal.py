@@ -1,0 +1,141 @@
+"""A table for a terminal: at a given width columns are left out by priority, numbers never cut.
+
+Tables are laid out here and not by rich, whose tables shorten cells to fit and cannot leave a
+column out; without rich a command that prints a table also starts sooner.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from resprof.records.table import Column, Form, Table, Value
+from resprof.report.cells import ASCII, cell, is_numeric, one_line
+
+_GAP = "  "
+_RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
+_PROSE_LEAST = 28
+"""A column of sentences is wrapped, but not to less than this."""
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screen:
+    """Where a table is printed; ``width`` None is a pipe or a file, which has room for anything."""
+
+    width: int | None = None
+    ascii: bool = False
+    color: bool = False
+
+    def styled(self, line: str, style: str) -> str:
+        """The line in that style, where the screen knows styles."""
+        line = line.rstrip(" ")
+        return f"{style}{line}{_PLAIN}" if self.color and line else line
+
+    def wrapped(self, sentence: str) -> list[str]:
+        """The sentence in lines of the screen's width."""
+        if self.width is None or len(sentence) <= self.width:
+            return [sentence] if sentence else []
+        return textwrap.wrap(sentence, self.width, break_long_words=False, break_on_hyphens=False)
+
+
+def terminal(table: Table, screen: Screen) -> str:
+    """The table as text, each line ended by a line feed."""
+    body = [_cells(row, table.columns) for row in table.rows]
+    foot = [] if table.total is None else [_cells(table.total, table.columns, blank="")]
+    heads = _heads(table.columns)
+    layout = _Layout.of(table.columns, [*heads, *body, *foot], screen.width)
+    lines = [screen.styled(line, _BOLD) for line in screen.wrapped(one_line(table.title))]
+    lines += [screen.styled(line, _DIM) for line in screen.wrapped(one_line(table.subtitle))]
+    lines.append("")
+    lines += [line for head in heads for line in layout.row(head)]
+    lines.append(_RULE * layout.width)
+    lines += [line for row in body for line in layout.row(row)]
+    lines += [screen.styled(line, _BOLD) for row in foot for line in layout.row(row)]
+    for note in (*table.notes, *layout.left_out()):
+        lines += ["", *screen.wrapped(one_line(note))]
+    joined = "\n".join(line.rstrip(" ") for line in lines) + "\n"
+    return joined.translate(ASCII) if screen.ascii else joined
+
+
+def _heads(columns: Sequence[Column]) -> list[list[str]]:
+    """The titles, and over them what the numbers are where not all are of one kind."""
+    titles = [one_line(column.title) for column in columns]
+    origins = [column.origin or "" for column in columns]
+    several = len({origin for origin in origins if origin}) > 1
+    return [origins, titles] if several else [titles]
+
+
+def _cells(row: Sequence[Value], columns: Sequence[Column], blank: str | None = None) -> list[str]:
+    return [
+        blank if value is None and blank is not None else cell(value, column.form)
+        for value, column in zip(row, columns, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
+    """Which columns are shown (``kept``, by index) and how wide each is."""
+
+    columns: tuple[Column, ...]
+    kept: tuple[int, ...]
+    widths: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, columns: tuple[Column, ...], rows: Sequence[Sequence[str]], room: int | None
+    ) -> _Layout:
+        widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
+        kept = list(range(len(columns)))
+        if room is None:
+            return cls(columns=columns, kept=tuple(kept), widths=tuple(widths))
+        least = [
+            min(width, _PROSE_LEAST) if column.form is Form.PROSE else width
+            for width, column in zip(widths, columns, strict=True)
+        ]
+        while _total(least, kept) > room:
+            last = max(columns[index].priority for index in kept)
+            if last == 0:
+                break
+            kept = [index for index in kept if columns[index].priority < last]
+        for index in kept:
+            if columns[index].form is Form.PROSE:
+                spare = room - _total(least, kept)
+                widths[index] = min(widths[index], least[index] + max(spare, 0))
+        return cls(columns=columns, kept=tuple(kept), widths=tuple(widths))
+
+    @property
+    def width(self) -> int:
+        return _total(self.widths, self.kept)
+
+    def row(self, cells: Sequence[str]) -> list[str]:
+        """The lines that one row takes: one, or more where a sentence is wrapped."""
+        if not cells:
+            return []
+        parts = {
+            index: textwrap.wrap(cells[index], self.widths[index]) or [""]
+            if len(cells[index]) > self.widths[index]
+            else [cells[index]]
+            for index in self.kept
+        }
+        return [
+            _GAP.join(
+                self._aligned(part[line] if line < len(part) else "", index)
+                for index, part in parts.items()
+            )
+            for line in range(max(len(part) for part in parts.values()))
+        ]
+
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence that names the columns that found no room."""
+        missing = [c.title for index, c in enumerate(self.columns) if index not in self.kept]
+        return (f"No room here for: {', '.join(missing)}.",) if missing else ()
+
+    def _aligned(self, part: str, index: int) -> str:
+        width = self.widths[index]
+        return part.rjust(width) if is_numeric(self.columns[index].form) else part.ljust(width)
+
+
+def _total(widths: Sequence[int], kept: Sequence[int]) -> int:
+    return sum(widths[index] for index in kept) + len(_GAP) * (len(kept) - 1)

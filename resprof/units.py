@@ -1,0 +1,123 @@
+"""Quantities: reading what a user types, and the one place where a number becomes text.
+
+Inside and in CSV and JSON everything is in base units (bytes, seconds, operations);
+GB is 10^9 bytes, GiB is 2^30.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from resprof.errors import UsageError, printable
+
+UNKNOWN = "\N{EM DASH}"
+"""How an unknown value is shown; zero means zero."""
+
+_SIZES = {
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+}
+_SI_STEPS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
+_IEC_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+_TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+_MOST_DIGITS = 18
+"""Integers of more digits than this are refused: nothing that resprof counts needs them."""
+
+
+def parse_size(text: str, what: str = "size") -> int:
+    """Reads a size such as ``80GiB`` or ``80GB``; ``80G`` is refused with both readings."""
+    compact = text.strip().replace(" ", "")
+    number = compact.rstrip("BKMGTIbkmgti")
+    unit = compact[len(number) :].upper()
+    hint = "write it like 80GiB (2^30 bytes) or 80GB (10^9 bytes)"
+    try:
+        value = float(number)
+    except ValueError:
+        raise UsageError(f"{what} {printable(text)} is not a size", hint=hint) from None
+    if unit in {"K", "M", "G", "T"}:
+        raise UsageError(
+            f"{what} {printable(text)} can be read in two ways",
+            hint=f"write {number}{unit}iB (powers of 1024) or {number}{unit}B (powers of 1000)",
+        )
+    if unit not in _SIZES:
+        raise UsageError(f"{what} {printable(text)} has no unit that resprof knows", hint=hint)
+    if not 0 <= value < 2**63:
+        raise UsageError(f"{what} {printable(text)} is out of range", hint=hint)
+    return int(value * _SIZES[unit])
+
+
+def parse_count(text: str, what: str, *, most: int) -> int:
+    """Reads a whole number from 1 to ``most``; anything else is a usage error that says so."""
+    hint = f"{what} is a whole number from 1 to {most:,}"
+    digits = text.strip()
+    if not (digits.isascii() and digits.removeprefix("-").isdigit()) or len(digits) > _MOST_DIGITS:
+        raise UsageError(f"{what} {printable(text)} is not such a number", hint=hint)
+    return check_count(int(digits), what, most=most)
+
+
+def check_count(value: int, what: str, *, most: int) -> int:
+    """Returns ``value`` if it lies in 1..``most``."""
+    if not 1 <= value <= most:
+        raise UsageError(
+            f"{what} {value} is out of range", hint=f"{what} is a whole number from 1 to {most:,}"
+        )
+    return value
+
+
+def format_count(value: int) -> str:
+    """All digits, in groups of three: ``25,557,032``."""
+    return f"{value:,}"
+
+
+def format_si(value: float, digits: int = 4) -> str:
+    """A scaled count with ``digits`` significant digits: ``3.858 G``."""
+    return _scaled(value, _SI_STEPS, "", digits).strip()
+
+
+def format_bytes(value: float, digits: int = 4) -> str:
+    """A size in binary units: ``20.90 GiB``."""
+    return _scaled(value, _IEC_STEPS, "B", digits)
+
+
+def format_seconds(value: float, digits: int = 4) -> str:
+    """A duration: ``12.34 ms``."""
+    for step, unit in _TIME_STEPS:
+        if abs(value) >= step:
+            return f"{significant(value / step, digits)} {unit}"
+    return f"{significant(value * 1e9, digits)} ns" if value else "0 s"
+
+
+def format_percent(share: float, digits: int = 1) -> str:
+    """A share of one as a percentage: ``20.6%``."""
+    return f"{100 * share:.{digits}f}%"
+
+
+def format_deviation(share: float, digits: int = 1) -> str:
+    """A relative difference with its sign: ``+1.5%``."""
+    return f"{100 * share:+.{digits}f}%"
+
+
+def format_shape(shape: Sequence[int]) -> str:
+    """A shape as the paper writes sizes: ``64x112x112``."""
+    return "x".join(str(side) for side in shape)
+
+
+def significant(value: float, digits: int) -> str:
+    """``value`` with that many significant digits, trailing zeros kept, never in exponent form."""
+    whole = len(str(int(abs(value))))
+    return f"{value:,.{max(digits - whole, 0)}f}"
+
+
+def _scaled(value: float, steps: Sequence[tuple[int, str]], base: str, digits: int) -> str:
+    for step, prefix in steps:
+        if abs(value) >= step:
+            return f"{significant(value / step, digits)} {prefix}"
+    plain = f"{value:,}" if isinstance(value, int) else significant(value, digits)
+    return f"{plain} {base}"

@@ -1,0 +1,200 @@
+"""Every renderer on one table: golden files, and columns added up again from the text itself.
+
+Golden files are written anew with RESPROF_UPDATE_GOLDEN=1; look at the difference before it is
+committed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from resprof.catalog.networks import resolve
+from resprof.counting.walk import count
+from resprof.records.table import Column, Form, Origin, Table
+from resprof.report.cells import cell
+from resprof.report.data import data
+from resprof.report.markdown import markdown
+from resprof.report.page import page
+from resprof.report.sheet import sheet
+from resprof.report.terminal import Screen, terminal
+
+GOLDEN = Path(__file__).parent / "golden"
+SCREENS = {
+    "pipe": Screen(),
+    "120": Screen(width=120),
+    "80": Screen(width=80),
+    "40": Screen(width=40),
+    "ascii": Screen(width=80, ascii=True),
+}
+
+
+def sample() -> Table:
+    cost = count(resolve("resnet50"))
+    return Table(
+        name="sample",
+        title="resnet50: a table with a column of each form",
+        subtitle="counted for one 224x224 image, forward, and some sentences beside the numbers",
+        columns=(
+            Column(key="stage", title="stage"),
+            Column(key="output", title="output", form=Form.SHAPE, priority=2),
+            Column(key="params", title="params", form=Form.COUNT, origin=Origin.COUNTED),
+            Column(key="macs", title="MACs", form=Form.COUNT, origin=Origin.COUNTED),
+            Column(key="flops", title="FLOPs", form=Form.SI, origin=Origin.COUNTED, priority=3),
+            Column(key="share", title="share", form=Form.SHARE, origin=Origin.COUNTED, priority=1),
+            Column(
+                key="paper", title="paper", form=Form.NUMBER, origin=Origin.PUBLISHED, priority=4
+            ),
+            Column(key="how", title="how it arises", form=Form.PROSE, priority=5),
+        ),
+        rows=tuple(
+            (
+                stage.stage,
+                stage.output,
+                stage.cost.params,
+                stage.cost.macs,
+                stage.cost.flops,
+                stage.cost.macs / cost.total.macs,
+                None,
+                "a sentence that is long enough to be wrapped on most screens, if not on all",
+            )
+            for stage in cost.stages()
+        ),
+        total=(
+            "total",
+            None,
+            cost.total.params,
+            cost.total.macs,
+            cost.total.flops,
+            1.0,
+            3.8,
+            None,
+        ),
+        notes=("A note that follows the table and says by which convention its numbers count.",),
+    )
+
+
+def golden(name: str, text: str) -> None:
+    file = GOLDEN / name
+    if os.environ.get("RESPROF_UPDATE_GOLDEN"):
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    assert text == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_terminal_table_is_as_it_was_looked_at(screen: str) -> None:
+    golden(f"table-{screen}.txt", terminal(sample(), SCREENS[screen]))
+
+
+def test_markdown_csv_html_and_json_are_as_they_were_looked_at() -> None:
+    golden("table.md", markdown(sample()))
+    golden("table.csv", sheet(sample()))
+    golden("table.html", page([sample()], title="sample"))
+    golden("table.json", data(sample()))
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_printed_columns_add_up_to_the_printed_total(screen: str) -> None:
+    lines = terminal(sample(), SCREENS[screen]).splitlines()
+    numbers = [
+        [int(n.replace(",", "")) for n in re.findall(r"(?<![\dx.])\d[\d,]{3,}(?![\dx.])", line)]
+        for line in lines
+    ]
+    rows = [found[-2:] for found in numbers if len(found) >= 2]
+    *parts, total = rows
+    assert len(parts) == len(sample().rows)
+    assert [sum(column) for column in zip(*parts, strict=True)] == total
+
+
+@pytest.mark.parametrize("width", range(1, 200))
+def test_no_width_cuts_a_number_or_overflows_what_can_fit(width: int) -> None:
+    text = terminal(sample(), Screen(width=width))
+    least = terminal(sample(), Screen(width=1))
+    floor = max(len(line) for line in least.splitlines())
+    assert max(len(line) for line in text.splitlines()) <= max(width, floor)
+    for row in sample().rows:
+        assert cell(row[2], Form.COUNT) in text
+        assert cell(row[3], Form.COUNT) in text
+
+
+def test_ascii_output_is_ascii() -> None:
+    assert terminal(sample(), Screen(ascii=True)).isascii()
+
+
+def test_colour_carries_no_meaning() -> None:
+    coloured = terminal(sample(), Screen(width=120, color=True))
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[\d+m", "", coloured) == terminal(sample(), Screen(width=120))
+
+
+def test_csv_read_again_gives_the_values() -> None:
+    table = sample()
+    rows = list(csv.DictReader(io.StringIO(sheet(table))))
+    assert list(rows[0]) == [column.key for column in table.columns]
+    for row, values in zip(rows, table.rows, strict=True):
+        assert row["stage"] == values[0]
+        assert int(row["params"]) == values[2]
+        assert int(row["macs"]) == values[3]
+        assert float(row["share"]) == values[5]
+        assert row["paper"] == ""
+
+
+def test_json_read_again_gives_the_values() -> None:
+    table = sample()
+    rows = json.loads(data(table))["rows"]
+    assert [row["macs"] for row in rows] == [values[3] for values in table.rows]
+    assert rows[0]["paper"] is None
+
+
+def test_zero_is_zero_and_unknown_is_not() -> None:
+    assert cell(0, Form.COUNT) == "0"
+    assert cell(None, Form.COUNT) == "\N{EM DASH}"
+    assert cell(0.0, Form.SHARE) == "0.0%"
+
+
+HOSTILE = "=cmd|' /C calc'!A0 <script>alert(1)</script> \x1b[31m | x"
+
+
+def hostile() -> Table:
+    return Table(
+        name="hostile",
+        title=HOSTILE,
+        columns=(Column(key="model", title=HOSTILE),),
+        rows=((HOSTILE,),),
+        notes=(HOSTILE,),
+    )
+
+
+def test_a_hostile_name_does_nothing_on_a_terminal() -> None:
+    assert "\x1b" not in terminal(hostile(), Screen())
+
+
+def test_a_hostile_name_is_no_markup() -> None:
+    tags: list[str] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            tags.append(tag)
+
+    Reader().feed(page([hostile()], title=HOSTILE))
+    assert "td" in tags
+    assert "script" not in tags
+    assert "<script>" not in markdown(hostile()).replace("\\<", "")
+
+
+def test_a_hostile_name_is_no_formula() -> None:
+    for row in csv.reader(io.StringIO(sheet(hostile()))):
+        assert not row[0].startswith(("=", "+", "-", "@"))
+
+
+def test_a_row_of_the_wrong_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="cells"):
+        Table(name="x", title="x", columns=(Column(key="a", title="a"),), rows=((1, 2),))

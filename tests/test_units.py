@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resprof import units
+from resprof.errors import UsageError
+
+UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+@given(st.integers(0, 10**6), st.sampled_from(sorted(UNITS)))
+def test_a_size_is_read_in_its_unit(number: int, unit: str) -> None:
+    assert units.parse_size(f"{number}{unit}") == number * UNITS[unit]
+    assert units.parse_size(f" {number} {unit} ") == number * UNITS[unit]
+
+
+def test_an_ambiguous_size_is_refused_with_both_readings() -> None:
+    with pytest.raises(UsageError) as refusal:
+        units.parse_size("80G")
+    assert "80GiB" in refusal.value.hint
+    assert "80GB" in refusal.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "GiB", "80", "80QiB", "-1GiB", "nanGiB", "infB", "1e400GB"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        units.parse_size(text)
+
+
+@given(st.integers(1, 10**9))
+def test_a_count_is_read_back(value: int) -> None:
+    assert units.parse_count(str(value), "batch", most=10**9) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["0", "-1", "", "1.5", "1e3", "x", "9" * 19, "9" * 5000, "\N{SUPERSCRIPT TWO}", "--1"]
+)
+def test_what_is_no_count_is_refused(text: str) -> None:
+    with pytest.raises(UsageError) as refusal:
+        units.parse_count(text, "batch", most=10**9)
+    assert "\n" not in refusal.value.message
+    assert len(refusal.value.message) < 120
+
+
+@given(st.integers(0, 10**18))
+def test_digits_in_groups_lose_nothing(value: int) -> None:
+    assert int(units.format_count(value).replace(",", "")) == value
+
+
+@given(st.integers(1, 10**17))
+def test_a_scaled_count_keeps_four_digits(value: int) -> None:
+    number, _, unit = units.format_si(value).partition(" ")
+    step = {"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}[unit]
+    assert float(number.replace(",", "")) * step == pytest.approx(value, rel=6e-4)
+
+
+@given(st.floats(1e-9, 1e5))
+def test_a_duration_keeps_four_digits(seconds: float) -> None:
+    number, unit = units.format_seconds(seconds).split(" ")
+    step = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}[unit]
+    assert float(number.replace(",", "")) * step == pytest.approx(seconds, rel=6e-4)
+
+
+def test_bytes_are_scaled_by_powers_of_two() -> None:
+    assert units.format_bytes(0) == "0 B"
+    assert units.format_bytes(1023) == "1,023 B"
+    assert units.format_bytes(2**30) == "1.000 GiB"
+    assert units.format_bytes(80 * 2**30) == "80.00 GiB"
