@@ -1,0 +1,1 @@
+"""Counts of the same modules by tools that do not know our formulas."""
