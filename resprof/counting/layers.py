@@ -61,11 +61,12 @@ def conv(
 
 def linear(name: str, x: Shape, features: int) -> Layer:
     """A fully connected layer with bias: in x out MACs."""
-    macs = math.prod(x) * features
+    flat = math.prod(x)
+    macs = flat * features
     return Layer(
         name=name,
         kind=Kind.LINEAR,
-        input=x,
+        input=(flat,),
         output=(features,),
         bias=True,
         cost=Cost(
