@@ -1,0 +1,1 @@
+"""Clocks, rounds, memory and environment; one child process per configuration."""

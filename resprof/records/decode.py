@@ -1,0 +1,49 @@
+"""JSON to records: the way back from ``to_plain``, by the fields' types."""
+
+from __future__ import annotations
+
+import types
+import typing
+from enum import Enum
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def from_plain(kind: type[T], plain: object) -> T:
+    """Rebuilds a record from what ``to_plain`` made of it; absent fields take their default.
+
+    Raises ``TypeError``, ``ValueError`` or ``KeyError`` where the two do not fit together.
+    """
+    return typing.cast("T", _rebuild(kind, plain))
+
+
+def _rebuild(kind: Any, plain: Any) -> Any:
+    origin, options = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if plain is None and types.NoneType in options:
+            return None
+        (kind,) = (option for option in options if option is not types.NoneType)
+        return _rebuild(kind, plain)
+    if origin is tuple:
+        return _rebuild_tuple(options, plain)
+    if hasattr(kind, "__dataclass_fields__"):
+        hints = typing.get_type_hints(kind)
+        return kind(**{name: _rebuild(hints[name], plain[name]) for name in hints if name in plain})
+    return _rebuild_scalar(kind, plain)
+
+
+def _rebuild_scalar(kind: type, plain: Any) -> Any:
+    if issubclass(kind, Enum) or (kind is float and type(plain) is int):
+        return kind(plain)
+    if type(plain) is not kind:
+        raise TypeError(f"{plain!r} is no {kind.__name__}")
+    return plain
+
+
+def _rebuild_tuple(options: tuple[Any, ...], plain: Any) -> tuple[Any, ...]:
+    if not isinstance(plain, list):
+        raise TypeError(f"{plain!r} is no list")
+    if options[-1] is Ellipsis:
+        return tuple(_rebuild(options[0], item) for item in plain)
+    return tuple(_rebuild(kind, item) for kind, item in zip(options, plain, strict=True))
