@@ -57,9 +57,10 @@ class BasicBlock(nn.Module):
         self.downsample = _shortcut(architecture, stage, in_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output map."""
+        """The block's output map; a step per line, so that no map outlives its use."""
         out: Tensor = self.relu(self.bn1(self.conv1(x)))
-        out = self.bn2(self.conv2(out))
+        out = self.conv2(out)
+        out = self.bn2(out)
         if self.downsample is not None:
             out += self.downsample(x)
         result: Tensor = self.relu(out)
@@ -88,10 +89,12 @@ class Bottleneck(nn.Module):
         self.downsample = _shortcut(architecture, stage, in_channels, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The block's output map."""
+        """The block's output map; a step per line, so that no map outlives its use."""
         out: Tensor = self.relu(self.bn1(self.conv1(x)))
-        out = self.relu(self.bn2(self.conv2(out)))
-        out = self.bn3(self.conv3(out))
+        out = self.conv2(out)
+        out = self.relu(self.bn2(out))
+        out = self.conv3(out)
+        out = self.bn3(out)
         if self.downsample is not None:
             out += self.downsample(x)
         result: Tensor = self.relu(out)

@@ -21,7 +21,7 @@ def sheet(*tables: Table) -> str:
     out_rows = csv.writer(out, lineterminator="\n")
     out_rows.writerow([column.key for column in first.columns])
     for table in tables:
-        if table.columns != first.columns:
+        if [column.key for column in table.columns] != [column.key for column in first.columns]:
             raise ValueError(f"{table.name} and {first.name} have different columns")
         for row in table.rows:
             out_rows.writerow(

@@ -62,9 +62,14 @@ def terminal(table: Table, screen: Screen) -> str:
 def _heads(columns: Sequence[Column]) -> list[list[str]]:
     """The titles, and over them what the numbers are where not all are of one kind."""
     titles = [one_line(column.title) for column in columns]
-    origins = [column.origin or "" for column in columns]
-    several = len({origin for origin in origins if origin}) > 1
-    return [origins, titles] if several else [titles]
+    if len({column.origin for column in columns if column.origin}) < 2:
+        return [titles]
+    origins, last = [], ""
+    for column in columns:
+        origin = column.origin or ""
+        origins.append(origin if origin != last else "")
+        last = origin or last
+    return [origins, titles]
 
 
 def _cells(row: Sequence[Value], columns: Sequence[Column], blank: str | None = None) -> list[str]:

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 
 from resprof import units
 from resprof.records.claim import Verdict
-from resprof.records.flops import FlopsResult, LayerRow, PaperFigure, PartRow, Per, WitnessCheck
+from resprof.records.flops import FlopsResult, LayerRow, PaperFigure, PartRow, Per
 from resprof.records.recipe import Mode
-from resprof.records.reconcile import ToolFigure
 from resprof.records.table import Column, Form, Origin, Table, Value
-from resprof.records.unique import UniqueConv
 
 CONVENTION = (
     "MAC = one multiply-add of a convolution or fully connected layer; FLOPs = 2 x MACs. "
@@ -65,10 +63,11 @@ def paper_sentence(paper: PaperFigure) -> str:
         Verdict.ROUNDING: "its digits arise by rounding, not by truncation",
         Verdict.TRUNCATION: "its digits arise by truncation, not by rounding",
     }.get(paper.verdict, "its digits arise neither by rounding nor by truncation")
-    deviation = units.format_deviation(paper.deviation)
+    side = "above" if paper.deviation >= 0 else "below"
     return (
-        f"Paper, {paper.where}: {paper.printed} {paper.unit}. "
-        f"Ours, {units.significant(paper.ours, 4)}, is {deviation} off; {how}."
+        f"The paper ({paper.where}) prints {paper.printed} {paper.unit}; ours, "
+        f"{units.significant(paper.ours, 4)}, is {units.format_percent(abs(paper.deviation))} "
+        f"{side}; {how}."
     )
 
 
@@ -105,7 +104,8 @@ def comparison_table(results: Sequence[FlopsResult]) -> Table:
     return Table(
         name="flops",
         title=", ".join(result.model for result in results),
-        subtitle="; ".join(dict.fromkeys(subtitle(result) for result in results)),
+        subtitle="; ".join(dict.fromkeys(subtitle(result) for result in results))
+        + "; stage columns are MACs",
         columns=columns,
         rows=tuple(rows),
         notes=(f"{named}.", CONVENTION),
@@ -170,125 +170,6 @@ def long_table(results: Sequence[FlopsResult]) -> Table:
     )
 
 
-def unique_table(model: str, title: str, shapes: Sequence[UniqueConv]) -> Table:
-    """The distinct convolution and fully connected shapes of a network with their multiplicity."""
-    columns = (
-        Column(key="count", title="count", form=Form.COUNT, origin=_COUNTED),
-        Column(key="input", title="input", form=Form.SHAPE),
-        Column(key="output", title="output", form=Form.SHAPE),
-        Column(key="kernel", title="kernel", form=Form.SHAPE),
-        Column(key="stride", title="stride", form=Form.SHAPE),
-        Column(key="padding", title="padding", form=Form.SHAPE, priority=1),
-        Column(key="dilation", title="dilation", form=Form.SHAPE, priority=5),
-        Column(key="groups", title="groups", form=Form.COUNT, priority=2),
-        Column(key="macs_each", title="MACs each", form=Form.COUNT, origin=_COUNTED, priority=3),
-        Column(key="macs", title="MACs in all", form=Form.COUNT, origin=_COUNTED, priority=1),
-        Column(key="first_layer", title="first", priority=4),
-    )
-    rows = tuple(
-        (
-            shape.multiplicity,
-            shape.input,
-            shape.output,
-            shape.kernel,
-            shape.stride,
-            shape.padding,
-            shape.dilation,
-            shape.groups,
-            shape.macs_each,
-            shape.macs,
-            shape.first_layer,
-        )
-        for shape in shapes
-    )
-    return Table(
-        name=f"unique-{model}",
-        title=f"{model}: the {len(rows)} distinct shapes of {title}",
-        subtitle="convolutions and fully connected layers by first use; one image, forward",
-        columns=columns,
-        rows=rows,
-        total=_sums(columns, rows, ("count", "macs")),
-    )
-
-
-def reconcile_table(result: FlopsResult) -> Table:
-    """What every other tool prints for this network, and what makes the difference."""
-    figures = result.reconcile or ()
-    sibling = result.sibling
-    other = {figure.tool: figure for figure in sibling.figures} if sibling else {}
-    second = (
-        (
-            Column(
-                key="sibling_value",
-                title=f"for {sibling.model}",
-                form=Form.COUNT,
-                origin=_COUNTED,
-                priority=1,
-            ),
-        )
-        if sibling
-        else ()
-    )
-    rows: list[tuple[Value, ...]] = []
-    for figure in figures:
-        beside = (other[figure.tool].value,) if sibling and figure.tool in other else ()
-        rows.append((figure.tool, figure.calls_it, figure.value, *beside, _how(figure)))
-    ours = units.format_count(result.total.forward_macs // result.recipe.batch)
-    notes = [f"MACs are ours: {ours} for {result.model}.", *paper_notes(result)]
-    if sibling:
-        notes.append(
-            f"torchvision's network of that name is {sibling.model}, which needs "
-            f"{units.format_count(abs(sibling.extra_macs))} MACs "
-            f"{'more' if sibling.extra_macs >= 0 else 'less'}."
-        )
-    return Table(
-        name=f"reconcile-{result.model}",
-        title=f"What other tools print for {result.model}, and why",
-        subtitle="the exact number that each reports for one image, forward, in eval mode",
-        columns=(
-            Column(key="tool", title="tool"),
-            Column(key="calls_it", title="calls it", priority=2),
-            Column(key="value", title=f"for {result.model}", form=Form.COUNT, origin=_COUNTED),
-            *second,
-            Column(key="terms", title="how it arises", form=Form.PROSE),
-        ),
-        rows=tuple(rows),
-        notes=tuple(notes),
-    )
-
-
-def check_table(model: str, checks: Sequence[WitnessCheck]) -> Table:
-    """The formula walk held against the other counts of the same network."""
-    return Table(
-        name=f"check-{model}",
-        title=f"{model}: counted again by others",
-        subtitle="MACs of convolutions and fully connected layers, one image, layer by layer",
-        columns=(
-            Column(key="witness", title="witness"),
-            Column(key="counts", title="counts"),
-            Column(key="macs", title="its MACs", form=Form.COUNT, origin=_COUNTED),
-            Column(key="ours", title="ours", form=Form.COUNT, origin=_COUNTED),
-            Column(key="agrees", title="agrees"),
-            Column(key="explanation", title="", form=Form.PROSE, priority=1),
-        ),
-        rows=tuple(
-            (check.witness, check.counts, check.macs, check.ours, check.agrees, check.explanation)
-            for check in checks
-        ),
-    )
-
-
-def _how(figure: ToolFigure) -> str:
-    if figure.value is None:
-        return figure.reason or ""
-    start = "MACs" if figure.per_mac == 1 else f"{figure.per_mac} x MACs"
-    terms = (
-        f"{'+' if term.amount >= 0 else '-'} {units.format_count(abs(term.amount))} {term.name}"
-        for term in figure.terms
-    )
-    return " ".join((start, *terms))
-
-
 def _columns(result: FlopsResult) -> tuple[Column, ...]:
     train = result.recipe.mode is Mode.TRAIN
     passes = (
@@ -340,17 +221,6 @@ def _total(result: FlopsResult, column: Column) -> Value:
         value: int = getattr(result.total, column.key)
         return value
     return "total" if column.priority == 0 and column.form is Form.TEXT else None
-
-
-def _sums(
-    columns: Sequence[Column], rows: Sequence[tuple[Value, ...]], keys: Sequence[str]
-) -> tuple[Value, ...]:
-    return tuple(
-        sum(value for row in rows if isinstance(value := row[index], int))
-        if column.key in keys
-        else None
-        for index, column in enumerate(columns)
-    )
 
 
 def _in_order(stages: Sequence[str]) -> list[str]:

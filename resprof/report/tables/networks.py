@@ -29,7 +29,7 @@ def list_table(result: ListResult) -> Table:
         rows=tuple(
             (
                 row.model,
-                " ".join(row.options) if row.options else None,
+                " ".join(row.options),
                 row.layers,
                 row.image,
                 row.params,
@@ -41,7 +41,7 @@ def list_table(result: ListResult) -> Table:
         notes=(
             (
                 "Names are NAME[-v1.5][-A|-B|-C]: resnet50 is the paper's network (v1), "
-                "resnet50-v1.5 torchvision's. cifar-resnetN and cifar-plainN exist for any N = 6n+2."
+                "resnet50-v1.5 torchvision's. cifar-resnetN and cifar-plainN: any N = 6n+2."
             ),
             CONVENTION,
         ),
