@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resprof import units
 from resprof.records.environment import Environment
 from resprof.records.run import Interval, Result
 from resprof.records.table import Column, Form, Origin, Table, Value
@@ -26,6 +25,13 @@ def measured_table(environment: Environment, results: Sequence[Result]) -> Table
             _seconds("latency_median_s", "latency", 0),
             _seconds("latency_ci_low_s", "from", 2),
             _seconds("latency_ci_high_s", "to", 2),
+            Column(
+                key="latency_ci_coverage",
+                title="covers",
+                form=Form.SHARE,
+                origin=_MEASURED,
+                priority=2,
+            ),
             _number("throughput_images_per_s", "images/s", 0),
             _number("throughput_ci_low_images_per_s", "from", 3),
             _number("throughput_ci_high_images_per_s", "to", 3),
@@ -37,7 +43,10 @@ def measured_table(environment: Environment, results: Sequence[Result]) -> Table
         ),
         rows=tuple(_row(result) for result in results),
         notes=(
-            _coverage(results),
+            (
+                "From .. to is an interval for the median over rounds that covers it so often, "
+                "whatever the distribution, within this process; another launch may lie outside."
+            ),
             (
                 "Latency is one batch in flight; images/s is back to back. Peak tensors are live "
                 "tensors at their most, parameters included; activations are what is kept for "
@@ -113,6 +122,7 @@ def _row(result: Result) -> tuple[Value, ...]:
         result.outcome.value,
         latency.median_s if latency else None,
         *_ends(latency.interval_s if latency else None),
+        latency.interval_s.coverage if latency and latency.interval_s else None,
         throughput.images_per_s if throughput else None,
         *_ends(throughput.interval_images_per_s if throughput else None),
         memory.peak_allocated_bytes if memory else None,
@@ -120,21 +130,6 @@ def _row(result: Result) -> tuple[Value, ...]:
         memory.process_peak_bytes if memory else None,
         latency.rounds if latency else None,
         ", ".join(flag.value for flag in result.flags) or None,
-    )
-
-
-def _coverage(results: Sequence[Result]) -> str:
-    found = [
-        result.latency.interval_s.coverage
-        for result in results
-        if result.latency and result.latency.interval_s
-    ]
-    if not found:
-        return "No interval: too few rounds."
-    least = units.format_percent(min(found))
-    return (
-        f"Intervals hold the median over rounds with at least {least} coverage, for this process; "
-        "another launch may lie outside."
     )
 
 
