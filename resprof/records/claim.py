@@ -38,6 +38,22 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedFigure:
+    """What the paper prints for one network, as a claim's digits and what they count.
+
+    ``kind`` is ``flops`` (multiply-adds of a forward pass) or ``params``; ``unit`` stands for
+    ``scale`` of them.
+    """
+
+    id: str
+    where: str
+    kind: str
+    printed: str
+    unit: str
+    scale: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """What computing a claim again gave: ``ours`` in the claim's unit, None where nothing can be.
 

@@ -99,7 +99,7 @@ def test_the_smallest_image_is_the_one_the_error_names(name: str) -> None:
 def test_parameters_out_of_range_are_refused() -> None:
     for bad in ({"classes": 0}, {"classes": -1}, {"in_channels": 0}, {"image": (0, 224)}):
         with pytest.raises(UsageError):
-            resolve("resnet50", **bad)  # type: ignore[arg-type]
+            resolve("resnet50", **bad)
     for width in (0.0, -1.0, 0.3, float("nan"), float("inf"), 65.0):
         with pytest.raises(UsageError):
             resolve("resnet50", width=width)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from resprof.catalog.networks import at_image, resolve, variants
 from resprof.counting.walk import count
-from resprof.records.cost import Kind, NetworkCost, add_up
+from resprof.records.cost import Kind, NetworkCost, Shape, add_up
 
 ALL = variants()
 
@@ -25,7 +25,7 @@ def test_layers_blocks_and_stages_add_up_to_the_network(name: str) -> None:
 def test_every_layer_takes_what_an_earlier_one_gave(name: str) -> None:
     architecture = resolve(name)
     cost = count(architecture)
-    known = {(architecture.in_channels, *architecture.image)}
+    known: set[Shape] = {(architecture.in_channels, *architecture.image)}
     for placed in cost.layers():
         layer = placed.layer
         flat = (math.prod(layer.input),)

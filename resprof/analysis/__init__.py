@@ -1,0 +1,1 @@
+"""Checks against published figures, and statistics."""
