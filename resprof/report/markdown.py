@@ -5,7 +5,7 @@ from __future__ import annotations
 from resprof.records.table import Table, Value
 from resprof.report.cells import cell, is_numeric
 
-_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|"})
+_SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|"})
 
 
 def markdown(table: Table, *, level: int = 2) -> str:

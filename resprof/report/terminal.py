@@ -17,6 +17,8 @@ _GAP = "  "
 _RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
 _PROSE_LEAST = 28
 """A column of sentences is wrapped, but not to less than this."""
+_PROSE_MOST = 64
+"""Nor is it wider than this where there is room for anything: nobody reads longer lines."""
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -94,7 +96,11 @@ class _Layout:
         widths = [max(len(row[index]) for row in rows) for index in range(len(columns))]
         kept = list(range(len(columns)))
         if room is None:
-            return cls(columns=columns, kept=tuple(kept), widths=tuple(widths))
+            capped = [
+                min(width, _PROSE_MOST) if column.form is Form.PROSE else width
+                for width, column in zip(widths, columns, strict=True)
+            ]
+            return cls(columns=columns, kept=tuple(kept), widths=tuple(capped))
         least = [
             min(width, _PROSE_LEAST) if column.form is Form.PROSE else width
             for width, column in zip(widths, columns, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -25,9 +26,15 @@ def claims_table(claims: Sequence[CheckedClaim]) -> Table:
             Column(key="id", title="claim"),
             Column(key="where", title="where", priority=5),
             Column(key="statement", title="what it says", form=Form.PROSE, priority=4),
-            Column(key="printed", title="printed", origin=Origin.PUBLISHED, priority=1),
+            Column(
+                key="printed",
+                title="printed",
+                form=Form.PROSE,
+                origin=Origin.PUBLISHED,
+                priority=1,
+            ),
             Column(key="unit", title="unit", priority=2),
-            Column(key="ours", title="ours", form=Form.NUMBER, origin=Origin.COUNTED, priority=1),
+            Column(key="ours", title="ours", form=Form.PROSE, origin=Origin.COUNTED, priority=1),
             Column(key="verdict", title="verdict"),
             Column(key="explanation", title="how it arises", form=Form.PROSE, priority=3),
         ),
@@ -36,7 +43,7 @@ def claims_table(claims: Sequence[CheckedClaim]) -> Table:
                 claim.id,
                 claim.where,
                 claim.statement,
-                claim.printed,
+                _readable(claim.printed),
                 claim.unit,
                 claim.ours,
                 claim.verdict.value,
@@ -78,3 +85,25 @@ def figures_table(name: str, title: str, results: Sequence[FlopsResult]) -> Tabl
         ),
         notes=(CONVENTION,),
     )
+
+
+def _readable(printed: str) -> str:
+    """What is printed in several figures, which is kept as JSON, as a list that people read."""
+    if not printed.startswith(("{", "[")):
+        return printed
+    kept = json.loads(printed)
+    if isinstance(kept, dict):
+        return "; ".join(
+            f"{name.replace('_', ' ')} {_plain(value)}" for name, value in kept.items()
+        )
+    return _plain(kept)
+
+
+def _plain(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(_plain(part) for part in value)
+    if isinstance(value, float):
+        return f"{value:,g}" if value < 1e6 else f"{value:,.0f}"
+    return "yes" if value is True else f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,88 @@
+"""What a notebook calls; the command line is a thin shell over the same jobs.
+
+Counting takes a millisecond and loads no torch. ``build`` and ``check`` load torch, ``frame``
+loads pandas, each when it is called.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from resprof.catalog.networks import resolve
+from resprof.counting import walk
+from resprof.records.architecture import Architecture, Shortcut, StrideIn
+from resprof.records.cost import NetworkCost
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import nn
+
+    from resprof.records.claim import CheckedClaim
+    from resprof.records.table import Table
+
+
+def architecture(
+    name: str,
+    *,
+    image: int | tuple[int, int] | None = None,
+    classes: int | None = None,
+    in_channels: int | None = None,
+    width: float | None = None,
+    shortcut: str | None = None,
+    stride_in: str | None = None,
+) -> Architecture:
+    """The architecture of that name, ``resnet50`` or ``resnet50-v1.5-C`` for example.
+
+    ``image`` is a side or (height, width) in pixels, ``shortcut`` A, B or C, ``stride_in`` 1x1
+    (v1) or 3x3 (v1.5). Raises ``resprof.errors.UsageError`` for what does not exist.
+    """
+    return resolve(
+        name,
+        image=(image, image) if isinstance(image, int) else image,
+        classes=classes,
+        in_channels=in_channels,
+        width=width,
+        shortcut=Shortcut(shortcut) if shortcut else None,
+        stride_in=StrideIn(stride_in) if stride_in else None,
+    )
+
+
+def count(
+    network: str | Architecture, *, image: int | tuple[int, int] | None = None
+) -> NetworkCost:
+    """Parameters, MACs and elements of a network for one image, by layer, block and stage.
+
+    A MAC is one multiply-add of a convolution or fully connected layer, biases not counted.
+    """
+    if isinstance(network, str):
+        return walk.count(architecture(network, image=image))
+    if image is not None:
+        raise ValueError("an architecture has its image size already")
+    return walk.count(network)
+
+
+def build(network: str | Architecture, *, zero_init_residual: bool = False) -> nn.Module:
+    """The network as a module with He-initialised weights; loads torch.
+
+    Where torchvision has the network, state_dict keys, shapes and outputs are the same: its
+    checkpoints load with ``strict=True``. Works under ``torch.device("meta")``.
+    """
+    from resprof.models.build import build as build_module
+
+    chosen = architecture(network) if isinstance(network, str) else network
+    return build_module(chosen, zero_init_residual=zero_init_residual)
+
+
+def paper(only: str | None = None) -> tuple[CheckedClaim, ...]:
+    """Every claim that the paper makes in figures, held against what computing it again gives."""
+    from resprof.jobs.paper import check_paper
+
+    return check_paper(only)
+
+
+def frame(table: Table) -> pd.DataFrame:
+    """A table as a pandas DataFrame with its keys as columns; loads pandas."""
+    import pandas as pd
+
+    columns = [column.key for column in table.columns]
+    return pd.DataFrame(list(table.rows), columns=pd.Index(columns))

@@ -1,0 +1,1 @@
+"""One file per command: it reads options, asks a job, and hands tables to the output."""

@@ -1,0 +1,130 @@
+"""`resprof flops`: what a network costs, exactly, and why others print other figures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from resprof.cli import options as opt
+from resprof.cli.output import Output, advise
+from resprof.errors import EXIT_NO, EXIT_OK, UsageError
+from resprof.jobs.count import flops as count_flops
+from resprof.records.answer import Answer
+from resprof.records.architecture import Architecture
+from resprof.records.flops import FlopsResult, Per, WitnessCheck
+from resprof.records.recipe import Mode
+from resprof.records.table import Table
+from resprof.report.tables.edit import with_model
+from resprof.report.tables.flops import comparison_table, flops_table, long_table
+from resprof.report.tables.others import check_table, reconcile_table
+from resprof.report.tables.shapes import unique_table
+
+
+def flops(
+    models: opt.Models,
+    per: Annotated[Per | None, typer.Option(help="rows: per stage, block or layer")] = None,
+    mode: Annotated[Mode, typer.Option(help="forward, or forward and backward")] = Mode.INFER,
+    batch: opt.Batch = "1",
+    image: opt.Image = None,
+    classes: opt.Classes = None,
+    in_channels: opt.InChannels = None,
+    width: opt.Width = None,
+    shortcut: opt.ShortcutOption = None,
+    stride_in: opt.StrideInOption = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="count again with fvcore and torch; 1 if they differ")
+    ] = False,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="what other tools print, and why")
+    ] = False,
+    unique: Annotated[
+        bool, typer.Option("--unique", help="the distinct convolution shapes, for a simulator")
+    ] = False,
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> int:
+    """Count parameters, MACs and FLOPs, and hold them against the paper."""
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    if unique and per is not None:
+        raise UsageError(
+            "--unique and --per contradict each other", hint="--unique has a row per shape"
+        )
+    images = opt.parse_batch(batch)
+    architectures = [
+        opt.architecture(
+            model,
+            image=image,
+            classes=classes,
+            in_channels=in_channels,
+            width=width,
+            shortcut=shortcut,
+            stride_in=stride_in,
+        )
+        for model in models
+    ]
+    results = tuple(
+        count_flops(
+            architecture,
+            per=per or Per.STAGE,
+            mode=mode,
+            batch=images,
+            with_unique=unique,
+            with_reconcile=reconcile,
+            check=_checked(architecture, mode) if check else None,
+        )
+        for architecture in architectures
+    )
+    out.write(
+        Answer(command="flops", results=results),
+        tables=lambda: _tables(results, compare=len(results) > 1 and per is None),
+        csv=lambda: _csv(results),
+    )
+    if not (check or reconcile or unique):
+        advise(f"resprof flops {architectures[0].id} --reconcile   (why other tools print others)")
+    disagree = any(witness.agrees is False for result in results for witness in result.check or ())
+    return EXIT_NO if disagree else EXIT_OK
+
+
+def _checked(architecture: Architecture, mode: Mode) -> tuple[WitnessCheck, ...]:
+    from resprof.jobs.check import check_counts  # only --check loads torch
+
+    return check_counts(architecture, mode)
+
+
+def _tables(results: tuple[FlopsResult, ...], *, compare: bool) -> list[Table]:
+    extra = [table for result in results for table in _extra(result)]
+    if extra:
+        return extra
+    if compare:
+        return [comparison_table(results)]
+    return [flops_table(result) for result in results]
+
+
+def _csv(results: tuple[FlopsResult, ...]) -> list[Table]:
+    extra = [_extra(result, full=True) for result in results]
+    if any(len(found) > 1 for found in extra):
+        raise UsageError(
+            "--unique, --check and --reconcile give one table each, and CSV holds one table",
+            hint="ask for one of them, or for --json",
+        )
+    found = [
+        with_model(result.model, table)
+        for result, of_result in zip(results, extra, strict=True)
+        for table in of_result
+    ]
+    return found or [long_table(results)]
+
+
+def _extra(result: FlopsResult, *, full: bool = False) -> list[Table]:
+    shown = []
+    if result.unique is not None:
+        shown.append(unique_table(result.model, result.title, result.unique))
+    if result.check is not None:
+        shown.append(check_table(result.model, result.check))
+    if result.reconcile is not None:
+        shown.append(reconcile_table(result, full=full))
+    return shown

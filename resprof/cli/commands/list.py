@@ -1,0 +1,27 @@
+"""`resprof list`: every network that can be asked for."""
+
+from __future__ import annotations
+
+from resprof.cli import options as opt
+from resprof.cli.output import Output, advise
+from resprof.jobs.count import networks
+from resprof.records.answer import Answer
+from resprof.report.tables.networks import list_table
+
+
+def list_networks(
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> None:
+    """List the networks, their options and what they cost."""
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    result = networks()
+    out.write(
+        Answer(command="list", results=(result,)),
+        tables=lambda: [list_table(result)],
+        csv=lambda: [list_table(result)],
+    )
+    advise("resprof flops MODEL")

@@ -1,0 +1,37 @@
+"""`resprof paper`: every claim that the paper makes in figures, computed again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from resprof.cli import options as opt
+from resprof.cli.output import Output, advise
+from resprof.jobs.paper import check_paper
+from resprof.records.answer import Answer
+from resprof.records.paper import PaperResult
+from resprof.report.tables.paper import claims_table
+
+
+def paper(
+    only: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="one claim, or all that start so, such as flops.table1"),
+    ] = None,
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> None:
+    """Compute every figure of the paper again."""
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    claims = check_paper(only)
+    out.write(
+        Answer(command="paper", results=(PaperResult(rows=claims),)),
+        tables=lambda: [claims_table(claims)],
+        csv=lambda: [claims_table(claims)],
+    )
+    if only is None:
+        advise("resprof paper --only flops.table1   (a part of it)")

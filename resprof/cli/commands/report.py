@@ -1,0 +1,47 @@
+"""`resprof report`: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resprof.cli import options as opt
+from resprof.cli.output import emit, say, stdout_screen
+from resprof.errors import EXIT_OK, NotMeasured
+from resprof.records.recipe import Workload
+
+
+def report(
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="where to write")] = "reports",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="measure one network only, in seconds")
+    ] = False,
+    force: opt.Force = False,
+) -> int:
+    """Count all networks, check the paper, measure; write it all."""
+    from resprof.jobs.report import write_report
+    from resprof.report.terminal import terminal
+
+    # Lines between configurations, on a terminal only: nothing is drawn while a child measures.
+    tell = say if sys.stderr.isatty() else _nothing
+
+    def progress(done: int, total: int, workload: Workload) -> None:
+        recipe = workload.recipe
+        tell(f"[{done + 1}/{total}] measuring {workload.model} {recipe.mode} batch {recipe.batch}")
+
+    written = write_report(Path(out), quick=quick, force=force, say=tell, progress=progress)
+    emit(terminal(written.measured, stdout_screen()))
+    emit(
+        f"\nwrote {len(written.files)} files under {written.folder}, samples in "
+        f"{written.run_file}; begin with {written.folder / 'index.md'}\n"
+    )
+    for result in written.failed:
+        say(f"not measured: {result.key}: {result.message}")
+    return NotMeasured.exit_code if written.failed else EXIT_OK
+
+
+def _nothing(_: str) -> None:
+    """Off a terminal there is nobody to tell."""

@@ -1,0 +1,110 @@
+"""The program: one explicit list of commands, and what becomes of an error."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+import resprof
+from resprof import errors
+from resprof.cli.commands.flops import flops
+from resprof.cli.commands.list import list_networks
+from resprof.cli.commands.paper import paper
+from resprof.cli.commands.report import report
+from resprof.cli.commands.show import show
+from resprof.cli.output import emit, say
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(list_networks)
+app.command("show")(show)
+app.command("flops")(flops)
+app.command("paper")(paper)
+app.command("report")(report)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
+) -> None:
+    """The bench for ResNets: what does it cost, does it fit, how fast does it run."""
+    if version:
+        emit(f"resprof {resprof.__version__}\n")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        emit(f"{context.get_help()}\n")
+
+
+class Stopped(BaseException):
+    """Ctrl-C or SIGTERM; not a KeyboardInterrupt, which the option parser would swallow."""
+
+    def __init__(self, word: str, exit_code: int) -> None:
+        super().__init__(word)
+        self.word = word
+        self.exit_code = exit_code
+
+
+def run() -> None:
+    """Runs the command line and exits with its code."""
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command and returns its exit code; every failure is two lines on stderr."""
+    try:
+        code = app(arguments, prog_name="resprof", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else errors.EXIT_OK
+    except errors.ResprofError as error:
+        return _fail(error.message, error.hint, error.exit_code)
+    except Stopped as stopped:
+        return _fail(stopped.word, "what was measured so far is saved", stopped.exit_code)
+    except BrokenPipeError:
+        # The reader has gone; without this, Python complains when it closes stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return errors.EXIT_OK
+    except Exception as error:
+        return _parser_error(error, arguments)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    if number == signal.SIGINT:
+        raise Stopped("interrupted", errors.EXIT_INTERRUPTED)
+    raise Stopped("terminated", errors.EXIT_TERMINATED)
+
+
+def _parser_error(error: Exception, arguments: list[str]) -> int:
+    # Newer typer has an option parser of its own, older ones use click's; their usage errors
+    # have no common base, only these two attributes.
+    exit_code = getattr(error, "exit_code", None)
+    format_message = getattr(error, "format_message", None)
+    if isinstance(exit_code, int) and callable(format_message):
+        known = {command.name for command in app.registered_commands}
+        command = next((argument for argument in arguments if argument in known), None)
+        where = f"resprof {command} --help" if command else "resprof --help"
+        message = str(format_message()).replace("Value error, ", "")
+        return _fail(" ".join(message.split()), f"see: {where}", exit_code)
+    if os.environ.get("RESPROF_TRACEBACK"):
+        raise error
+    return _fail(
+        f"a bug in resprof: {type(error).__name__}: {' '.join(str(error).split())}",
+        "set RESPROF_TRACEBACK=1, run it again and report what it prints",
+        errors.ResprofError.exit_code,
+    )
+
+
+def _fail(message: str, hint: str, code: int) -> int:
+    say(f"error: {message}")
+    say(f"hint: {hint}")
+    return code

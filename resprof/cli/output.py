@@ -1,0 +1,141 @@
+"""Where an answer goes: format, screen, files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from resprof.errors import UsageError, printable
+from resprof.records.answer import Answer
+from resprof.records.codec import to_json
+from resprof.records.table import Table
+from resprof.report.cells import one_line
+from resprof.report.files import check_writable, write_whole
+from resprof.report.terminal import Screen, terminal
+
+
+class Format(StrEnum):
+    """In which form a result is written."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    HTML = "html"
+
+
+_SUFFIXES = {
+    ".txt": Format.TABLE,
+    ".json": Format.JSON,
+    ".csv": Format.CSV,
+    ".md": Format.MARKDOWN,
+    ".html": Format.HTML,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A checked destination: ``path`` None is stdout."""
+
+    format: Format
+    path: Path | None
+    force: bool
+
+    @classmethod
+    def of(
+        cls, *, format: Format | None, json: bool, csv: bool, path: str | None, force: bool
+    ) -> Output:
+        """Checks the options before any work starts; contradictions are usage errors."""
+        short = [Format.JSON] * json + [Format.CSV] * csv
+        asked = list(dict.fromkeys([*([format] if format else []), *short]))
+        if len(asked) > 1:
+            raise UsageError(
+                f"{' and '.join(asked)} contradict each other", hint="ask for one format"
+            )
+        if path is None or path == "-":
+            return cls(format=asked[0] if asked else Format.TABLE, path=None, force=force)
+        file = Path(path)
+        suffix = _SUFFIXES.get(file.suffix.lower())
+        if asked and suffix and suffix is not asked[0]:
+            raise UsageError(
+                f"{printable(path)} is to hold {suffix}, but {asked[0]} was asked for",
+                hint=f"leave out the format, or name the file differently: {suffix} goes by suffix",
+            )
+        if not asked and suffix is None:
+            raise UsageError(
+                f"{printable(path)} does not say in which format to write",
+                hint=f"end it in {', '.join(_SUFFIXES)}, or give --format",
+            )
+        check_writable(file, force=force)
+        return cls(format=asked[0] if asked else suffix or Format.TABLE, path=file, force=force)
+
+    def write(
+        self,
+        answer: Answer,
+        tables: Callable[[], Sequence[Table]],
+        csv: Callable[[], Sequence[Table]],
+    ) -> None:
+        """Writes the answer: ``tables`` for readers, ``csv`` as rows of one shape."""
+        match self.format:
+            case Format.JSON:
+                rendered = to_json(answer)
+            case Format.CSV:
+                from resprof.report.sheet import sheet
+
+                rendered = sheet(*csv())
+            case Format.MARKDOWN:
+                from resprof.report.markdown import markdown
+
+                rendered = "\n".join(markdown(table) for table in tables())
+            case Format.HTML:
+                from resprof.report.page import page
+
+                rendered = page(tables(), title=f"resprof {answer.command}")
+            case _:
+                screen = Screen() if self.path else stdout_screen()
+                rendered = "\n".join(terminal(table, screen) for table in tables())
+        if self.path is None:
+            emit(rendered)
+        else:
+            write_whole(self.path, rendered)
+            say(f"wrote {self.path}")
+
+
+def emit(text: str) -> None:
+    """The result, to stdout and nowhere else."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def say(text: str) -> None:
+    """A note, to stderr."""
+    print(one_line(text), file=sys.stderr)  # noqa: T201 # the one place that does
+
+
+def advise(text: str) -> None:
+    """What to do next, for a person at a terminal."""
+    if sys.stdout.isatty():
+        say(f"next: {text}")
+
+
+def stdout_screen() -> Screen:
+    """Width, glyphs and colour that stdout can take."""
+    at_terminal = sys.stdout.isatty()
+    return Screen(
+        width=shutil.get_terminal_size().columns if at_terminal else None,
+        ascii=not _can_encode("\N{EM DASH}\N{BOX DRAWINGS LIGHT HORIZONTAL}"),
+        color=at_terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb",
+    )
+
+
+def _can_encode(glyphs: str) -> bool:
+    try:
+        glyphs.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

@@ -1,0 +1,178 @@
+"""Counting a network and holding it against the paper, other tools and a second count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fractions import Fraction
+
+from resprof.analysis.printed import deviation, judge
+from resprof.catalog.families import MEMBERS, Member
+from resprof.catalog.networks import describe, options, resolve
+from resprof.catalog.published import paper_flops
+from resprof.counting.reconcile import reconcile, torchvision_sibling
+from resprof.counting.unique import unique_convolutions
+from resprof.counting.walk import count
+from resprof.records.architecture import Architecture, StrideIn
+from resprof.records.cost import BlockCost, Cost, NetworkCost
+from resprof.records.flops import (
+    CountRecipe,
+    FlopsResult,
+    LayerRow,
+    ListResult,
+    ListRow,
+    PaperFigure,
+    PartRow,
+    Per,
+    Sibling,
+    Total,
+    WitnessCheck,
+)
+from resprof.records.recipe import Mode
+
+
+def flops(
+    architecture: Architecture,
+    *,
+    per: Per = Per.STAGE,
+    mode: Mode = Mode.INFER,
+    batch: int = 1,
+    with_unique: bool = False,
+    with_reconcile: bool = False,
+    check: tuple[WitnessCheck, ...] | None = None,
+) -> FlopsResult:
+    """Counts one network: rows per stage, block or layer that add up to the total."""
+    cost = count(architecture)
+    scaled = cost.total.times(batch)
+    total = Total(
+        params=scaled.params,
+        macs=_macs(scaled, mode),
+        flops=2 * _macs(scaled, mode),
+        forward_macs=scaled.macs,
+        backward_macs=scaled.backward_macs,
+        elements=scaled.elements,
+        buffers=scaled.buffers,
+    )
+    return FlopsResult(
+        model=architecture.id,
+        title=describe(architecture),
+        architecture=architecture,
+        recipe=CountRecipe(mode=mode, batch=batch, image=architecture.image),
+        per=per,
+        rows=tuple(_layer_rows(cost, mode, batch, total.macs))
+        if per is Per.LAYER
+        else tuple(_part_rows(cost, per, mode, batch, total.macs)),
+        total=total,
+        paper=paper_figure(cost),
+        unique=unique_convolutions(cost) if with_unique else None,
+        check=check,
+        reconcile=reconcile(cost) if with_reconcile else None,
+        sibling=_sibling(cost) if with_reconcile else None,
+    )
+
+
+def paper_figure(cost: NetworkCost) -> PaperFigure | None:
+    """What the paper prints for this network, beside ours; None where it prints nothing."""
+    published = paper_flops(cost.architecture)
+    if published is None:
+        return None
+    ours = Fraction(
+        cost.total.params if published.kind == "params" else cost.total.macs,
+    )
+    return PaperFigure(
+        id=published.id,
+        where=published.where,
+        printed=published.printed,
+        unit=published.unit,
+        ours=float(ours / published.scale),
+        deviation=deviation(published.printed, ours / published.scale),
+        verdict=judge(published.printed, ours / published.scale),
+    )
+
+
+def _sibling(cost: NetworkCost) -> Sibling | None:
+    name = torchvision_sibling(cost.architecture)
+    if name is None:
+        return None
+    ours = cost.architecture
+    theirs = count(resolve(name, image=ours.image, classes=ours.classes))
+    return Sibling(
+        model=theirs.architecture.id,
+        extra_macs=theirs.total.macs - cost.total.macs,
+        figures=reconcile(theirs),
+    )
+
+
+def networks() -> ListResult:
+    """Every listed network with its options and its cost by default."""
+    return ListResult(rows=tuple(_list_row(member) for member in MEMBERS.values()))
+
+
+def _list_row(member: Member) -> ListRow:
+    architecture = resolve(member.name)
+    total = count(architecture).total
+    strides = {stride for stride, _ in options(member)}
+    shortcuts = {shortcut for _, shortcut in options(member)}
+    suffixes = ["-v1.5"] if len(strides) > 1 and StrideIn.MIDDLE_3X3 in strides else []
+    suffixes += [f"-{s}" for s in sorted(shortcuts - {member.shortcut}, key=str) if s]
+    return ListRow(
+        model=member.name,
+        label=member.label,
+        options=tuple(suffixes),
+        layers=member.depth,
+        image=architecture.image,
+        params=total.params,
+        macs=total.macs,
+        flops=total.flops,
+    )
+
+
+def _macs(cost: Cost, mode: Mode) -> int:
+    return cost.macs + (cost.backward_macs if mode is Mode.TRAIN else 0)
+
+
+def _part_rows(
+    cost: NetworkCost, per: Per, mode: Mode, batch: int, total: int
+) -> Iterable[PartRow]:
+    for part in cost.stages() if per is Per.STAGE else cost.blocks:
+        scaled = part.cost.times(batch)
+        macs = _macs(scaled, mode)
+        yield PartRow(
+            stage=part.stage,
+            block=part.name if isinstance(part, BlockCost) else None,
+            output=part.output,
+            params=scaled.params,
+            macs=macs,
+            flops=2 * macs,
+            share=macs / total,
+            forward_macs=scaled.macs,
+            backward_macs=scaled.backward_macs,
+            elements=scaled.elements,
+        )
+
+
+def _layer_rows(cost: NetworkCost, mode: Mode, batch: int, total: int) -> Iterable[LayerRow]:
+    for placed in cost.layers():
+        layer = placed.layer
+        scaled = layer.cost.times(batch)
+        macs = _macs(scaled, mode)
+        yield LayerRow(
+            stage=placed.stage,
+            block=placed.block,
+            layer=placed.name,
+            kind=layer.kind,
+            input=layer.input,
+            output=layer.output,
+            kernel=layer.kernel,
+            stride=layer.stride,
+            padding=layer.padding,
+            dilation=layer.dilation,
+            groups=layer.groups,
+            params=scaled.params,
+            macs=macs,
+            flops=2 * macs,
+            share=macs / total,
+            forward_macs=scaled.macs,
+            input_grad_macs=scaled.input_grad_macs,
+            weight_grad_macs=scaled.weight_grad_macs,
+            elements=scaled.elements,
+        )

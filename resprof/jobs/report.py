@@ -1,0 +1,228 @@
+"""The main job: every network counted, held against the paper, and the common ones measured.
+
+The counted part is text by file name, a pure function, so a test compares it with what is
+committed; the measured part lies in a folder per device and is made from a run file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from resprof.catalog.networks import resolve, variants
+from resprof.errors import UsageError, printable
+from resprof.jobs.bench import Progress, measure, silent
+from resprof.jobs.count import flops
+from resprof.jobs.paper import check_paper
+from resprof.measure.plan import Plan
+from resprof.records.codec import SCHEMA, to_json
+from resprof.records.environment import Environment
+from resprof.records.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe, Workload
+from resprof.records.run import Outcome, Result, read_run
+from resprof.records.table import Table
+from resprof.report.data import data
+from resprof.report.files import write_whole
+from resprof.report.index import index
+from resprof.report.markdown import markdown
+from resprof.report.sheet import sheet
+from resprof.report.tables import flops as flops_tables
+from resprof.report.tables import measured as measured_tables
+from resprof.report.tables import paper as paper_tables
+
+Files = dict[str, str]
+"""Texts by their path below the report's folder."""
+
+MANIFEST = "manifest.json"
+_FIGURES = (
+    ("table1", "GMAC", 'What the paper calls "FLOPs", for every form of its networks'),
+    ("table6", "M", "What the paper prints as parameters of its CIFAR networks"),
+)
+_MEASURED_NETS = ("resnet18", "resnet34", "resnet50")
+_PLAN = Plan(round_s=0.4, warm_up_calls=4, warm_up_s=0.8)
+"""Short: nine configurations in two and a half minutes of a two-core machine."""
+_LIMIT_S = 14.0
+_QUICK_LIMIT_S = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a report wrote: its folder, its files, the run file, and what was measured."""
+
+    folder: Path
+    files: tuple[str, ...]
+    run_file: Path
+    measured: Table
+    failed: tuple[Result, ...]
+
+
+def write_report(
+    folder: Path,
+    *,
+    quick: bool = False,
+    force: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Progress = silent,
+) -> Report:
+    """Counts, checks and measures, and writes all tables and an index below ``folder``.
+
+    Files of an earlier report, named in its manifest, are replaced; a file of the same name that
+    is not in it raises ``UsageError`` before any work, unless ``force``. Run files are never
+    replaced.
+    """
+    counted = counted_files()
+    owned = _owned(folder)
+    _refuse_foreign(folder, [*counted, "index.md", MANIFEST], owned, force=force)
+    run_file = _new_run_file(folder)
+    say(f"counted {len(variants())} networks and {len(check_paper())} claims")
+    _write(folder, counted)
+    results = measure(
+        workloads(quick=quick),
+        run_file=run_file,
+        plan=_PLAN,
+        time_limit_s=_QUICK_LIMIT_S if quick else _LIMIT_S,
+        progress=progress,
+    )
+    measured, table = measured_files(run_file)
+    _refuse_foreign(folder, measured, owned, force=force)
+    every = {**counted, **measured}
+    every["index.md"] = index(every, measured=table)
+    every[MANIFEST] = to_json({"schema": SCHEMA, "files": sorted({*every, MANIFEST, *owned})})
+    _write(folder, every)
+    return Report(
+        folder=folder,
+        files=tuple(every),
+        run_file=run_file,
+        measured=table,
+        failed=tuple(r for r in results if r.outcome in {Outcome.FAILED, Outcome.HUNG}),
+    )
+
+
+def counted_files() -> Files:
+    """The counted tables of every network and the paper's claims, each in three forms."""
+    results = tuple(flops(resolve(name)) for name in variants())
+    files = three_forms(flops_tables.overview_table(results))
+    files |= three_forms(
+        flops_tables.long_table(results),
+        name="stages",
+        readable=[flops_tables.flops_table(result) for result in results],
+    )
+    for name, unit, title in _FIGURES:
+        chosen = [result for result in results if result.paper and result.paper.unit == unit]
+        files |= three_forms(paper_tables.figures_table(name, title, chosen))
+    return files | three_forms(paper_tables.claims_table(check_paper()))
+
+
+def measured_files(run_file: Path) -> tuple[Files, Table]:
+    """The tables of a run file, under a folder named after its device."""
+    records = read_run(run_file)
+    environment = next(r for r in records if isinstance(r, Environment))
+    results = [record for record in records if isinstance(record, Result)]
+    table = measured_tables.measured_table(environment, results)
+    device = slug(measured_tables.device_name(environment))
+    files = three_forms(table) | three_forms(
+        measured_tables.stage_memory_table(environment, results)
+    )
+    return {f"measured/{device}/{name}": text for name, text in files.items()}, table
+
+
+def three_forms(
+    table: Table, *, name: str | None = None, readable: Sequence[Table] | None = None
+) -> Files:
+    """A table as CSV, JSON and Markdown; in Markdown ``readable`` stands for it."""
+    stem = name or table.name
+    return {
+        f"{stem}.csv": sheet(table),
+        f"{stem}.json": data(table),
+        f"{stem}.md": "\n".join(markdown(part) for part in readable or [table]),
+    }
+
+
+def workloads(*, quick: bool) -> tuple[Workload, ...]:
+    """What a report measures: inference at two batch sizes and a training step, fp32."""
+    chosen = _MEASURED_NETS[:1] if quick else _MEASURED_NETS
+    return tuple(
+        _workload(model, mode, batch)
+        for model in chosen
+        for mode, batch in ((Mode.INFER, 1), (Mode.INFER, 8), (Mode.TRAIN, 4))
+    )
+
+
+def _workload(model: str, mode: Mode, batch: int) -> Workload:
+    architecture = resolve(model)
+    train = mode is Mode.TRAIN
+    return Workload(
+        model=architecture.id,
+        classes=architecture.classes,
+        in_channels=architecture.in_channels,
+        width=architecture.width,
+        recipe=Recipe(
+            mode=mode,
+            batch=batch,
+            image=architecture.image,
+            optimizer=Optimizer.SGD_MOMENTUM if train else None,
+            optimizer_impl=OptimizerImpl.FOREACH if train else None,
+            accumulate=1 if train else None,
+            checkpoint=Checkpoint.NONE if train else None,
+        ),
+    )
+
+
+def slug(name: str) -> str:
+    """A device's name as a folder's name."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unknown"
+
+
+def _owned(folder: Path) -> set[str]:
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return {str(file) for file in files}
+    except FileNotFoundError:
+        return set()
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UsageError(
+            f"{printable(str(folder / MANIFEST))} is not the manifest of a report",
+            hint="name another folder with --out",
+        ) from None
+
+
+def _refuse_foreign(
+    folder: Path, files: Sequence[str] | Files, owned: set[str], *, force: bool
+) -> None:
+    _make_folder(folder)
+    foreign = [name for name in files if name not in owned and (folder / name).exists()]
+    if foreign and not force:
+        raise UsageError(
+            f"{printable(str(folder / foreign[0]))} exists and is not of an earlier report",
+            hint="name another folder with --out, or replace it with --force",
+        )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot make the folder {printable(str(folder))}: {error.strerror}",
+            hint="name another folder with --out",
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"cannot write in {printable(str(folder))}", hint="name another folder with --out"
+        )
+
+
+def _new_run_file(folder: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    _make_folder(folder / "runs")
+    return folder / "runs" / f"{stamp}.jsonl"
+
+
+def _write(folder: Path, files: Files) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(folder / name, text)

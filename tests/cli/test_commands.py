@@ -1,0 +1,271 @@
+"""Commands as a user types them: results on stdout, two lines of error on stderr, exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resprof.catalog.networks import variants
+from resprof.cli.main import main
+
+COMMANDS = ("list", "show", "flops", "paper")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    code, out, err = run(capsys, *arguments, "--json")
+    assert (code, err) == (0, "")
+    parsed: dict[str, Any] = json.loads(out)
+    assert list(parsed) == ["schema", "command", "results", "environment", "notes"]
+    assert parsed["schema"] == 1
+    assert parsed["command"] == arguments[0]
+    assert isinstance(parsed["results"], list)
+    return parsed
+
+
+@pytest.mark.parametrize("per", ["stage", "block", "layer"])
+@pytest.mark.parametrize("mode", ["infer", "train"])
+def test_rows_add_up_to_the_total(capsys: pytest.CaptureFixture[str], per: str, mode: str) -> None:
+    names = ["resnet50", "vgg16", "cifar-resnet20", "resnext50_32x4d"]
+    parsed = answer(capsys, "flops", *names, "--per", per, "--mode", mode, "--batch", "3")
+    assert [result["model"] for result in parsed["results"]] == names
+    for result in parsed["results"]:
+        for key in ("params", "macs", "flops", "forward_macs", "elements"):
+            assert sum(row[key] for row in result["rows"]) == result["total"][key]
+        assert sum(row["share"] for row in result["rows"]) == pytest.approx(1)
+        assert result["total"]["flops"] == 2 * result["total"]["macs"]
+        keys = {"stage", "output", "params", "macs"} | {per}
+        assert keys <= set(result["rows"][0])
+
+
+def test_the_papers_figure_stands_beside_ours(capsys: pytest.CaptureFixture[str]) -> None:
+    results = answer(capsys, "flops", "resnet50", "resnet50-v1.5", "resnext50_32x4d")["results"]
+    assert results[0]["paper"]["printed"] == "3.8"
+    assert results[0]["paper"]["verdict"] == "matches by truncation"
+    assert results[1]["paper"]["verdict"] == "differs"
+    assert results[2]["paper"] is None
+    assert answer(capsys, "flops", "resnet50", "--image", "160")["results"][0]["paper"] is None
+
+
+@pytest.mark.parametrize("name", variants())
+def test_every_variant_is_counted_and_shown(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    flops = answer(capsys, "flops", name)["results"][0]
+    show = answer(capsys, "show", name)["results"][0]
+    assert flops["total"]["macs"] == show["total"]["macs"]
+    assert [row["stage"] for row in flops["rows"]] == [row["stage"] for row in show["rows"]]
+
+
+def test_unique_shapes_add_up_to_the_network(capsys: pytest.CaptureFixture[str]) -> None:
+    result = answer(capsys, "flops", "resnet152", "--unique")["results"][0]
+    total = sum(shape["multiplicity"] * shape["macs_each"] for shape in result["unique"])
+    assert total == result["total"]["macs"]
+    assert len(result["unique"]) < 30
+
+
+def test_reconcile_explains_every_figure_to_the_unit(capsys: pytest.CaptureFixture[str]) -> None:
+    result = answer(capsys, "flops", "resnet50", "--reconcile")["results"][0]
+    for figure in result["reconcile"]:
+        terms = sum(term["amount"] for term in figure["terms"])
+        assert figure["value"] == figure["per_mac"] * result["total"]["macs"] + terms
+    _, out, _ = run(capsys, "flops", "resnet50", "--reconcile")
+    assert "231,211,008" in out
+
+
+def test_check_counts_again_and_agrees(capsys: pytest.CaptureFixture[str]) -> None:
+    parsed = answer(
+        capsys, "flops", "resnext50_32x4d", "--image", "64", "--check", "--mode", "train"
+    )
+    checks = parsed["results"][0]["check"]
+    assert [check["agrees"] for check in checks] == [True, True, None]
+    assert all(check["macs"] for check in checks)
+
+
+def test_paper_lists_claims_with_verdicts(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = answer(capsys, "paper")["results"][0]["rows"]
+    assert all({"id", "printed", "ours", "verdict"} <= set(row) for row in rows)
+    only = answer(capsys, "paper", "--only", "flops.table1")["results"][0]["rows"]
+    assert [row["id"] for row in only] == [
+        row["id"] for row in rows if row["id"].startswith("flops.table1.")
+    ]
+    assert len(only) == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["flops", "resnet5O"], "resnet50"),
+        (["flops"], "see: resprof flops --help"),
+        (["flops", "resnet50", "--batch", "0"], "1 to"),
+        (["flops", "resnet50", "--batch", "-1"], "1 to"),
+        (["flops", "resnet50", "--batch", "x"], "1 to"),
+        (["flops", "resnet50", "--batch", "9" * 5000], "1 to"),
+        (["flops", "resnet50", "--batch", "1,8"], "1 to"),
+        (["flops", "resnet50", "--image", "0"], "1 to"),
+        (["flops", "resnet50", "--image", "-224"], "1 to"),
+        (["flops", "resnet50", "--image", "8"], "17x17"),
+        (["flops", "resnet50", "--image", "a"], "1 to"),
+        (["flops", "resnet50", "--image", "1x2x3"], "480x640"),
+        (["flops", "resnet50", "--image", "9" * 30], "1 to"),
+        (["flops", "vgg16", "--image", "31"], "32x32"),
+        (["flops", "vgg16", "--shortcut", "A"], "vgg16 alone"),
+        (["flops", "resnet50-A", "--shortcut", "B"], "--shortcut"),
+        (["flops", "cifar-resnet21"], "20 or 26"),
+        (["flops", "resnet50", "--width", "0.3"], "1/64"),
+        (["flops", "resnet50", "--width", "nan"], "1/64"),
+        (["flops", "resnet50", "--classes", "0"], "1 to"),
+        (["flops", "resnet50", "--unique", "--per", "layer"], "a row per shape"),
+        (["flops", "resnet50", "--json", "--csv"], "one format"),
+        (["flops", "resnet50", "--per", "stages"], "see: resprof flops --help"),
+        (["flops", "resnet50", "--nonsense"], "see: resprof flops --help"),
+        (["flops", "resnet50", "--check", "--reconcile", "--csv"], "ask for one"),
+        (["flops", "resnet50", "-o", "x.xls"], ".csv"),
+        (["flops", "resnet50", "-o", "x.json", "--csv"], "suffix"),
+        (["flops", "resnet50", "-o", "no/such/folder/x.json"], "make it first"),
+        (["paper", "--only", "nonsense"], "flops"),
+        (["show", "alexnet"], "resprof list"),
+        (["nonsense"], "see: resprof --help"),
+        (["report", "--out", "/proc/nothing"], "--out"),
+    ],
+)
+def test_bad_input_gets_two_lines_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], word: str
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    error, hint = err.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+    assert word in hint
+    assert len(error) < 200
+
+
+def test_a_huge_but_possible_question_is_answered_exactly(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = answer(capsys, "flops", "resnet50")["results"][0]["total"]["macs"]
+    large = answer(capsys, "flops", "resnet50", "--batch", "1000000000")["results"][0]["total"]
+    assert large["macs"] == small * 10**9
+
+
+@pytest.mark.parametrize("suffix", ["txt", "json", "csv", "md", "html"])
+def test_a_file_is_written_whole_and_not_replaced_without_force(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"x.{suffix}"
+    code, out, err = run(capsys, "flops", "resnet50", "-o", str(file))
+    assert (code, out) == (0, "")
+    assert str(file) in err
+    first = file.read_text()
+    assert "conv2_x" in first
+    code, _, err = run(capsys, "flops", "resnet18", "-o", str(file))
+    assert code == 2
+    assert "--force" in err
+    assert file.read_text() == first
+    assert run(capsys, "flops", "resnet18", "-o", str(file), "--force")[0] == 0
+    assert file.read_text() != first
+    assert [entry.name for entry in tmp_path.iterdir()] == [file.name]
+
+
+def test_a_folder_is_no_output_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / "x.json").mkdir()
+    code, _, err = run(capsys, "flops", "resnet50", "-o", str(tmp_path / "x.json"), "--force")
+    assert code == 2
+    assert "regular file" in err
+
+
+def test_a_link_is_written_through(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    target = tmp_path / "target.json"
+    target.write_text("old")
+    link = tmp_path / "link.json"
+    link.symlink_to(target)
+    assert run(capsys, "flops", "resnet50", "-o", str(link), "--force")[0] == 0
+    assert link.is_symlink()
+    assert json.loads(target.read_text())["command"] == "flops"
+
+
+def program(*arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "resprof", *arguments]
+    return subprocess.run(command, capture_output=True, check=False, **options)
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m resprof flops cifar-resnet1202 --per layer | head -n 1",
+        shell=True,
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr == b""
+    assert done.stdout.startswith(b"cifar-resnet1202")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["flops", "resnet50", "vgg16"], ["paper"], ["list"], ["show", "resnet50"]]
+)
+def test_an_ascii_stream_gets_ascii(arguments: list[str]) -> None:
+    done = program(*arguments, env={**os.environ, "PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
+    assert done.returncode == 0
+    assert done.stderr == b""
+    assert done.stdout.isascii()
+
+
+def test_an_odd_name_cannot_crash_an_ascii_error_stream() -> None:
+    done = program("flops", "résnet\x1b[31m", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 2
+    assert b"\x1b" not in done.stderr
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["list"],
+        ["show", "resnet50"],
+        ["flops", "resnet50", "--reconcile", "--unique"],
+        ["paper"],
+    ],
+)
+def test_answers_that_need_no_torch_load_neither_torch_nor_pandas(arguments: list[str]) -> None:
+    script = (
+        "import sys; from resprof.cli.main import main; code = main(sys.argv[1:]); "
+        "heavy = sorted({'torch', 'pandas', 'numpy', 'fvcore'} & set(sys.modules)); "
+        "print(heavy, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert done.stdout != ""
+    assert done.stderr == "[]\n"
+
+
+def test_importing_the_library_loads_no_torch() -> None:
+    script = "import sys, resprof; resprof.count('resnet50'); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert done.stdout == b"False\n"
+
+
+def test_a_bug_is_two_lines_and_70(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("something\nunexpected")
+
+    monkeypatch.setattr("resprof.cli.commands.flops.count_flops", broken)
+    code, out, err = run(capsys, "flops", "resnet50")
+    assert (code, out) == (70, "")
+    assert len(err.splitlines()) == 2
