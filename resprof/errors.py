@@ -49,14 +49,26 @@ class UnknownModel(UsageError):
     """No network goes by that name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        near = difflib.get_close_matches(name.lower(), list(known), n=3)
+        near = _nearest(name.lower(), known)
         super().__init__(
             f"no model called {printable(name)}",
             hint=f"did you mean {' or '.join(near)}?" if near else "see: resprof list",
         )
 
 
+def _nearest(name: str, known: Iterable[str]) -> list[str]:
+    """The names that are nearest to what was typed, all about equally near."""
+    near = difflib.get_close_matches(name, list(known), n=3)
+    ratios = [difflib.SequenceMatcher(None, name, other).ratio() for other in near]
+    return [other for other, ratio in zip(near, ratios, strict=True) if ratio > ratios[0] - 0.05]
+
+
 def printable(text: str, limit: int = 60) -> str:
     """Quotes what a user typed so that it fits in one line and carries no terminal escape."""
     quoted = repr(text)
     return quoted if len(quoted) <= limit else f"{quoted[:limit]}...'"
+
+
+def printable_path(path: object) -> str:
+    """Quotes a path in full, however long."""
+    return repr(str(path))

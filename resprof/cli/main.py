@@ -17,7 +17,7 @@ from resprof.cli.commands.list import list_networks
 from resprof.cli.commands.paper import paper
 from resprof.cli.commands.report import report
 from resprof.cli.commands.show import show
-from resprof.cli.output import emit, say
+from resprof.cli.output import StdoutLost, emit, say
 
 app = typer.Typer(
     add_completion=False,
@@ -55,6 +55,9 @@ class Stopped(BaseException):
 
 def run() -> None:
     """Runs the command line and exits with its code."""
+    # A stream that the caller has closed is None to Python.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 # open until the exit
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(main(sys.argv[1:]))
@@ -64,15 +67,20 @@ def main(arguments: list[str]) -> int:
     """Runs one command and returns its exit code; every failure is two lines on stderr."""
     try:
         code = app(arguments, prog_name="resprof", standalone_mode=False)
-        sys.stdout.flush()
         return code if isinstance(code, int) else errors.EXIT_OK
+    except StdoutLost as lost:
+        _discard_stdout()
+        return _fail(lost.message, lost.hint, lost.exit_code)
     except errors.ResprofError as error:
         return _fail(error.message, error.hint, error.exit_code)
     except Stopped as stopped:
-        return _fail(stopped.word, "what was measured so far is saved", stopped.exit_code)
+        return _fail(
+            stopped.word,
+            "nothing is half-written; rounds that were measured are in the run file",
+            stopped.exit_code,
+        )
     except BrokenPipeError:
-        # The reader has gone; without this, Python complains when it closes stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_stdout()
         return errors.EXIT_OK
     except Exception as error:
         return _parser_error(error, arguments)
@@ -82,6 +90,11 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     if number == signal.SIGINT:
         raise Stopped("interrupted", errors.EXIT_INTERRUPTED)
     raise Stopped("terminated", errors.EXIT_TERMINATED)
+
+
+def _discard_stdout() -> None:
+    """Lets what could not be written go; Python would complain of it again at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser_error(error: Exception, arguments: list[str]) -> int:

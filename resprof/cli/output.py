@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from resprof.errors import UsageError, printable
+from resprof.errors import EnvironmentMissing, UsageError, printable
 from resprof.records.answer import Answer
 from resprof.records.codec import to_json
 from resprof.records.table import Table
@@ -106,10 +106,21 @@ class Output:
             say(f"wrote {self.path}")
 
 
+class StdoutLost(EnvironmentMissing):
+    """Standard output takes nothing more: its disk is full, for example."""
+
+
 def emit(text: str) -> None:
     """The result, to stdout and nowhere else."""
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StdoutLost(
+            f"the result could not be written: {error.strerror}", hint="write it elsewhere with -o"
+        ) from None
 
 
 def say(text: str) -> None:

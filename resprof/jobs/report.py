@@ -10,18 +10,19 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from resprof.catalog.networks import resolve, variants
-from resprof.errors import UsageError, printable
+from resprof.errors import UsageError, printable_path
 from resprof.jobs.bench import Progress, measure, silent
 from resprof.jobs.count import flops
 from resprof.jobs.paper import check_paper
 from resprof.measure.plan import Plan
 from resprof.records.codec import SCHEMA, to_json
 from resprof.records.environment import Environment
+from resprof.records.flops import FlopsResult
 from resprof.records.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe, Workload
 from resprof.records.run import Outcome, Result, read_run
 from resprof.records.table import Table
@@ -109,12 +110,17 @@ def counted_files() -> Files:
     files |= three_forms(
         flops_tables.long_table(results),
         name="stages",
-        readable=[flops_tables.flops_table(result) for result in results],
+        readable=[_section(result) for result in results],
     )
     for name, unit, title in _FIGURES:
         chosen = [result for result in results if result.paper and result.paper.unit == unit]
         files |= three_forms(paper_tables.figures_table(name, title, chosen))
     return files | three_forms(paper_tables.claims_table(check_paper()))
+
+
+def _section(result: FlopsResult) -> Table:
+    """A network's section; the convention stands on the overview, not in every section."""
+    return replace(flops_tables.flops_table(result), notes=flops_tables.paper_notes(result))
 
 
 def measured_files(run_file: Path) -> tuple[Files, Table]:
@@ -185,7 +191,7 @@ def _owned(folder: Path) -> set[str]:
         return set()
     except (OSError, ValueError, KeyError, TypeError):
         raise UsageError(
-            f"{printable(str(folder / MANIFEST))} is not the manifest of a report",
+            f"{printable_path(folder / MANIFEST)} is not the manifest of a report",
             hint="name another folder with --out",
         ) from None
 
@@ -197,7 +203,7 @@ def _refuse_foreign(
     foreign = [name for name in files if name not in owned and (folder / name).exists()]
     if foreign and not force:
         raise UsageError(
-            f"{printable(str(folder / foreign[0]))} exists and is not of an earlier report",
+            f"{printable_path(folder / foreign[0])} exists and is not of an earlier report",
             hint="name another folder with --out, or replace it with --force",
         )
 
@@ -207,12 +213,12 @@ def _make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"cannot make the folder {printable(str(folder))}: {error.strerror}",
+            f"cannot make the folder {printable_path(folder)}: {error.strerror}",
             hint="name another folder with --out",
         ) from None
     if not os.access(folder, os.W_OK):
         raise UsageError(
-            f"cannot write in {printable(str(folder))}", hint="name another folder with --out"
+            f"cannot write in {printable_path(folder)}", hint="name another folder with --out"
         )
 
 

@@ -6,22 +6,22 @@ import os
 import tempfile
 from pathlib import Path
 
-from resprof.errors import UsageError, printable
+from resprof.errors import UsageError, printable_path
 
 
 def check_writable(file: Path, *, force: bool) -> None:
     """Raises a usage error if writing the file would fail or destroy something."""
     if file.exists() and not file.is_file():
-        raise UsageError(f"{printable(str(file))} is not a regular file", hint="name a file")
+        raise UsageError(f"{printable_path(file)} is not a regular file", hint="name a file")
     if file.exists() and not force:
-        raise UsageError(f"{printable(str(file))} exists", hint="replace it with --force")
+        raise UsageError(f"{printable_path(file)} exists", hint="replace it with --force")
     if not file.parent.is_dir():
         raise UsageError(
-            f"no folder {printable(str(file.parent))}", hint="make it first, or name another file"
+            f"no folder {printable_path(file.parent)}", hint="make it first, or name another file"
         )
     if not os.access(file.parent, os.W_OK):
         raise UsageError(
-            f"cannot write in {printable(str(file.parent))}", hint="name a file elsewhere"
+            f"cannot write in {printable_path(file.parent)}", hint="name a file elsewhere"
         )
 
 
@@ -39,7 +39,7 @@ def write_whole(file: Path, text: str) -> None:
     except OSError as error:
         Path(name).unlink(missing_ok=True)
         raise UsageError(
-            f"cannot write {printable(str(file))}: {error.strerror}", hint="name a file elsewhere"
+            f"cannot write {printable_path(file)}: {error.strerror}", hint="name a file elsewhere"
         ) from None
     except BaseException:
         Path(name).unlink(missing_ok=True)

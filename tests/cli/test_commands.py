@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,19 @@ import pytest
 
 from resprof.catalog.networks import variants
 from resprof.cli.main import main
+from resprof.records.claim import CheckedClaim
+from resprof.records.flops import (
+    FlopsResult,
+    LayerRow,
+    ListResult,
+    ListRow,
+    PartRow,
+    ShowResult,
+    ShowRow,
+)
+from resprof.records.paper import PaperResult
+from resprof.records.witness import WitnessCount
+from resprof.witnesses.torch_counts import count_with_torch
 
 COMMANDS = ("list", "show", "flops", "paper")
 
@@ -257,6 +271,65 @@ def test_importing_the_library_loads_no_torch() -> None:
     script = "import sys, resprof; resprof.count('resnet50'); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert done.stdout == b"False\n"
+
+
+def test_a_disagreement_is_an_answer_and_exit_code_1(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def one_off(*arguments: Any) -> WitnessCount:
+        honest = count_with_torch(*arguments)
+        first, *rest = honest.modules
+        wrong = replace(first, macs=first.macs + 1)
+        return replace(honest, modules=(wrong, *rest))
+
+    monkeypatch.setattr("resprof.jobs.check.count_with_torch", one_off)
+    code, out, err = run(capsys, "flops", "resnet18", "--image", "64", "--check")
+    assert (code, err) == (1, "")
+    assert "1 layers differ: conv1" in out
+
+
+def test_a_missing_fvcore_is_said_and_the_other_count_stands(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "fvcore.nn", None)
+    code, out, _ = run(capsys, "flops", "resnet18", "--image", "64", "--check", "--json")
+    fvcore, torch = json.loads(out)["results"][0]["check"]
+    assert code == 0
+    assert (fvcore["macs"], fvcore["agrees"]) == (None, None)
+    assert torch["agrees"] is True
+
+
+RECORDS: dict[str, tuple[list[str], type[Any], type[Any]]] = {
+    "flops": (["resnet50"], FlopsResult, PartRow),
+    "flops per layer": (["resnet50", "--per", "layer"], FlopsResult, LayerRow),
+    "show": (["resnet50"], ShowResult, ShowRow),
+    "list": ([], ListResult, ListRow),
+    "paper": ([], PaperResult, CheckedClaim),
+}
+
+
+@pytest.mark.parametrize("case", RECORDS)
+def test_the_printed_json_has_the_fields_of_its_record(
+    capsys: pytest.CaptureFixture[str], case: str
+) -> None:
+    arguments, result, row = RECORDS[case]
+    parsed = answer(capsys, case.split(maxsplit=1)[0], *arguments)
+    printed = parsed["results"][0]
+    assert list(printed) == [field.name for field in fields(result)]
+    assert list(printed["rows"][0]) == [field.name for field in fields(row)]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_two_lines() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 # a device, not a path of ours
+        done = subprocess.run(
+            [sys.executable, "-m", "resprof", "flops", "resnet50"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    assert done.returncode == 3
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_a_bug_is_two_lines_and_70(

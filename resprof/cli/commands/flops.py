@@ -10,15 +10,17 @@ from resprof.cli import options as opt
 from resprof.cli.output import Output, advise
 from resprof.errors import EXIT_NO, EXIT_OK, UsageError
 from resprof.jobs.count import flops as count_flops
-from resprof.records.answer import Answer
+from resprof.records.answer import Answer, Note
 from resprof.records.architecture import Architecture
 from resprof.records.flops import FlopsResult, Per, WitnessCheck
 from resprof.records.recipe import Mode
 from resprof.records.table import Table
 from resprof.report.tables.edit import with_model
-from resprof.report.tables.flops import comparison_table, flops_table, long_table
+from resprof.report.tables.flops import CONVENTION, comparison_table, flops_table, long_table
 from resprof.report.tables.others import check_table, reconcile_table
 from resprof.report.tables.shapes import unique_table
+
+_CONVENTION = Note(code="convention", message=CONVENTION)
 
 
 def flops(
@@ -79,7 +81,7 @@ def flops(
         for architecture in architectures
     )
     out.write(
-        Answer(command="flops", results=results),
+        Answer(command="flops", results=results, notes=(_CONVENTION,)),
         tables=lambda: _tables(results, compare=len(results) > 1 and per is None),
         csv=lambda: _csv(results),
     )

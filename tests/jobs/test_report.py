@@ -1,0 +1,196 @@
+"""The main job: what is committed is what it writes, and nothing of anybody else is replaced."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from resprof.catalog.networks import resolve, variants
+from resprof.counting.walk import count
+from resprof.errors import UsageError
+from resprof.jobs import report as job
+from resprof.jobs.report import MANIFEST, counted_files, measured_files, write_report
+from resprof.records.environment import Environment, Machine
+from resprof.records.recipe import Workload
+from resprof.records.run import Outcome, Result, RunFile
+
+REPORTS = Path(__file__).parents[2] / "reports"
+
+
+@pytest.mark.parametrize("name", counted_files())
+def test_the_committed_counts_are_what_the_tool_writes(name: str) -> None:
+    assert (REPORTS / name).read_text(encoding="utf-8") == counted_files()[name]
+
+
+def test_the_committed_measurements_are_made_from_the_committed_runs() -> None:
+    listed = json.loads((REPORTS / MANIFEST).read_text())["files"]
+    measured = [name for name in listed if name.startswith("measured/")]
+    assert measured
+    texts: dict[str, str] = {}
+    for run_file in sorted((REPORTS / "runs").glob("*.jsonl")):
+        texts |= measured_files(run_file)[0]
+    for name in measured:
+        assert (REPORTS / name).read_text(encoding="utf-8") == texts[name]
+
+
+def test_the_stage_table_adds_up_to_the_networks() -> None:
+    rows = list(csv.DictReader(io.StringIO(counted_files()["stages.csv"])))
+    for name in variants():
+        macs = sum(int(row["macs"]) for row in rows if row["model"] == name)
+        assert macs == count(resolve(name)).total.macs
+
+
+def test_no_cell_is_cut() -> None:
+    for text in counted_files().values():
+        assert "\N{HORIZONTAL ELLIPSIS}" not in text
+
+
+ENVIRONMENT = Environment(
+    date="2026-01-01T00:00:00+00:00",
+    resprof=None,
+    python="CPython 3.11.0",
+    machine=Machine(
+        architecture="x86_64",
+        cpu_model="A <script> CPU / with ../ in its name",
+        cores=1,
+        memory_bytes=None,
+        system="a system",
+        kernel="a kernel",
+        load=None,
+    ),
+    torch=None,
+    gpu=None,
+)
+
+
+def scripted(workloads: tuple[Workload, ...], *, run_file: Path, **_: object) -> tuple[Result, ...]:
+    """Stands for the measurement: every configuration fails, which is a result too."""
+    results = tuple(
+        Result(
+            key=workload.text,
+            workload=workload,
+            device=None,
+            outcome=Outcome.FAILED,
+            message="it could not",
+            latency=None,
+            throughput=None,
+            observed=None,
+            flags=(),
+        )
+        for workload in workloads
+    )
+    with RunFile(run_file) as file:
+        file.append(ENVIRONMENT)
+        for result in results:
+            file.append(result)
+    return results
+
+
+@pytest.fixture
+def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job, "measure", scripted)
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_a_second_report_replaces_its_own_files_only(tmp_path: Path) -> None:
+    first = write_report(tmp_path)
+    (tmp_path / "networks.md").write_text("touched")
+    foreign = tmp_path / "mine.txt"
+    foreign.write_text("mine")
+    write_report(tmp_path)
+    assert (tmp_path / "networks.md").read_text() == counted_files()["networks.md"]
+    assert foreign.read_text() == "mine"
+    on_disk = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert set(first.files) <= on_disk
+    assert set(json.loads((tmp_path / MANIFEST).read_text())["files"]) == set(first.files)
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_a_foreign_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "networks.md").write_text("mine")
+    with pytest.raises(UsageError, match=r"networks\.md"):
+        write_report(tmp_path)
+    assert (tmp_path / "networks.md").read_text() == "mine"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["networks.md"]
+    write_report(tmp_path, force=True)
+    assert (tmp_path / "networks.md").read_text() != "mine"
+
+
+@pytest.mark.usefixtures("_no_measuring")
+@pytest.mark.parametrize("manifest", ["", "[]", "{}", '{"files": 1}', "\x00", '"x"'])
+def test_a_foreign_manifest_is_not_trusted(tmp_path: Path, manifest: str) -> None:
+    (tmp_path / MANIFEST).write_text(manifest)
+    with pytest.raises(UsageError):
+        write_report(tmp_path)
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_a_devices_name_stays_inside_the_folder(tmp_path: Path) -> None:
+    write_report(tmp_path)
+    (folder,) = (tmp_path / "measured").iterdir()
+    assert folder.name == "a-script-cpu-with-in-its-name"
+    assert "<script>" not in (tmp_path / "index.md").read_text().replace("\\<", "")
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    """A real report, once its first round has been measured."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "resprof", "report", "--quick", "--out", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if any('"record":"round"' in f.read_text() for f in folder.glob("runs/*.jsonl")):
+            return process
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError("no round within a minute")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_keeps_what_was_measured(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    process = start(tmp_path)
+    os.kill(process.pid, number)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == code
+    assert out == ""
+    assert len(err.splitlines()) == 2
+    (run_file,) = tmp_path.glob("runs/*.jsonl")
+    assert '"record":"round"' in run_file.read_text()
+    assert (tmp_path / "networks.csv").exists()
+    assert not list(tmp_path.rglob(".*"))
+
+
+@pytest.mark.slow
+def test_a_real_report_measures_and_says_what_it_wrote(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "resprof", "report", "--quick", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert str(tmp_path / "index.md") in done.stdout.splitlines()[-1]
+    (table,) = tmp_path.glob("measured/*/measured.csv")
+    rows = list(csv.DictReader(table.open()))
+    assert [row["outcome"] for row in rows] == ["measured"] * 3
+    for row in rows:
+        assert float(row["latency_median_s"]) > 0
+        assert float(row["throughput_images_per_s"]) > 0
+        assert int(row["activation_bytes"]) > 0
+    assert int(rows[1]["activation_bytes"]) == 8 * int(rows[0]["activation_bytes"])
