@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Annotated
 
@@ -56,8 +57,8 @@ class Stopped(BaseException):
 def run() -> None:
     """Runs the command line and exits with its code."""
     # A stream that the caller has closed is None to Python.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 # open until the exit
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 # until the exit
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(main(sys.argv[1:]))

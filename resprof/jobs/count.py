@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from resprof.analysis.printed import deviation, judge
-from resprof.catalog.families import MEMBERS, Member
-from resprof.catalog.networks import describe, options, resolve
+from resprof.catalog.networks import describe, resolve
 from resprof.catalog.published import paper_flops
-from resprof.counting.reconcile import reconcile, torchvision_sibling
-from resprof.counting.unique import unique_convolutions
 from resprof.counting.walk import count
-from resprof.records.architecture import Architecture, StrideIn
+from resprof.records.architecture import Architecture
 from resprof.records.cost import BlockCost, Cost, NetworkCost
 from resprof.records.flops import (
     CountRecipe,
     FlopsResult,
     LayerRow,
-    ListResult,
-    ListRow,
     PaperFigure,
     PartRow,
     Per,
@@ -28,6 +24,10 @@ from resprof.records.flops import (
     WitnessCheck,
 )
 from resprof.records.recipe import Mode
+
+if TYPE_CHECKING:
+    from resprof.records.reconcile import ToolFigure
+    from resprof.records.unique import UniqueConv
 
 
 def flops(
@@ -52,6 +52,7 @@ def flops(
         elements=scaled.elements,
         buffers=scaled.buffers,
     )
+    tools, sibling = _others(cost) if with_reconcile else (None, None)
     return FlopsResult(
         model=architecture.id,
         title=describe(architecture),
@@ -63,10 +64,10 @@ def flops(
         else tuple(_part_rows(cost, per, mode, batch, total.macs)),
         total=total,
         paper=paper_figure(cost),
-        unique=unique_convolutions(cost) if with_unique else None,
+        unique=_unique(cost) if with_unique else None,
         check=check,
-        reconcile=reconcile(cost) if with_reconcile else None,
-        sibling=_sibling(cost) if with_reconcile else None,
+        reconcile=tools,
+        sibling=sibling,
     )
 
 
@@ -89,41 +90,27 @@ def paper_figure(cost: NetworkCost) -> PaperFigure | None:
     )
 
 
-def _sibling(cost: NetworkCost) -> Sibling | None:
-    name = torchvision_sibling(cost.architecture)
-    if name is None:
-        return None
+def _unique(cost: NetworkCost) -> tuple[UniqueConv, ...]:
+    from resprof.counting.unique import unique_convolutions
+
+    return unique_convolutions(cost)
+
+
+def _others(cost: NetworkCost) -> tuple[tuple[ToolFigure, ...], Sibling | None]:
+    """What other tools print for this network, and for torchvision's of the same name."""
+    from resprof.counting.reconcile import reconcile, torchvision_sibling
+
     ours = cost.architecture
+    name = torchvision_sibling(ours)
+    if name is None:
+        return reconcile(cost), None
     theirs = count(resolve(name, image=ours.image, classes=ours.classes))
-    return Sibling(
+    sibling = Sibling(
         model=theirs.architecture.id,
         extra_macs=theirs.total.macs - cost.total.macs,
         figures=reconcile(theirs),
     )
-
-
-def networks() -> ListResult:
-    """Every listed network with its options and its cost by default."""
-    return ListResult(rows=tuple(_list_row(member) for member in MEMBERS.values()))
-
-
-def _list_row(member: Member) -> ListRow:
-    architecture = resolve(member.name)
-    total = count(architecture).total
-    strides = {stride for stride, _ in options(member)}
-    shortcuts = {shortcut for _, shortcut in options(member)}
-    suffixes = ["-v1.5"] if len(strides) > 1 and StrideIn.MIDDLE_3X3 in strides else []
-    suffixes += [f"-{s}" for s in sorted(shortcuts - {member.shortcut}, key=str) if s]
-    return ListRow(
-        model=member.name,
-        label=member.label,
-        options=tuple(suffixes),
-        layers=member.depth,
-        image=architecture.image,
-        params=total.params,
-        macs=total.macs,
-        flops=total.flops,
-    )
+    return reconcile(cost), sibling
 
 
 def _macs(cost: Cost, mode: Mode) -> int:

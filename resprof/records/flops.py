@@ -1,16 +1,21 @@
-"""What `resprof flops`, `show` and `list` answer."""
+"""What `resprof flops` answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from resprof.records.architecture import Architecture
 from resprof.records.claim import Verdict
 from resprof.records.cost import Shape
 from resprof.records.recipe import Mode
-from resprof.records.reconcile import ToolFigure
-from resprof.records.unique import UniqueConv
+
+if (
+    TYPE_CHECKING
+):  # only asked for by two options, and every record costs a start half a millisecond
+    from resprof.records.reconcile import ToolFigure
+    from resprof.records.unique import UniqueConv
 
 
 class Per(StrEnum):
@@ -146,57 +151,3 @@ class FlopsResult:
     check: tuple[WitnessCheck, ...] | None = None
     reconcile: tuple[ToolFigure, ...] | None = None
     sibling: Sibling | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowRow:
-    """A row of Table 1: what the stage is made of, in the paper's notation."""
-
-    stage: str
-    output: Shape
-    layers: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowTotal:
-    """What a network of Table 1 costs for one image."""
-
-    params: int
-    macs: int
-    flops: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShowResult:
-    """A network in the form of Table 1."""
-
-    model: str
-    title: str
-    recipe: None = None
-    rows: tuple[ShowRow, ...]
-    total: ShowTotal
-    paper: PaperFigure | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRow:
-    """A network that can be asked for; ``options`` are the suffixes that it takes."""
-
-    model: str
-    label: str
-    options: tuple[str, ...]
-    layers: int
-    image: tuple[int, int]
-    params: int
-    macs: int
-    flops: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListResult:
-    """Every listed network, in one result without a model."""
-
-    model: None = None
-    recipe: None = None
-    rows: tuple[ListRow, ...]
-    total: None = None

@@ -106,7 +106,7 @@ def main() -> None:
         }
         commands = {}
         for name, text in scripts.items():
-            file = Path(folder) / f"{name.split()[0]}.py"
+            file = Path(folder) / f"run_{name.split()[0]}.py"
             file.write_text(text)
             commands[name] = [python, str(file), *(["x"] if name.startswith("bare") else [])]
         commands["resprof flops resnet50"] = [*resprof, "flops", "resnet50"]

@@ -15,15 +15,8 @@ import pytest
 from resprof.catalog.networks import variants
 from resprof.cli.main import main
 from resprof.records.claim import CheckedClaim
-from resprof.records.flops import (
-    FlopsResult,
-    LayerRow,
-    ListResult,
-    ListRow,
-    PartRow,
-    ShowResult,
-    ShowRow,
-)
+from resprof.records.flops import FlopsResult, LayerRow, PartRow
+from resprof.records.networks import ListResult, ListRow, ShowResult, ShowRow
 from resprof.records.paper import PaperResult
 from resprof.records.witness import WitnessCount
 from resprof.witnesses.torch_counts import count_with_torch

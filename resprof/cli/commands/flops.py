@@ -17,8 +17,6 @@ from resprof.records.recipe import Mode
 from resprof.records.table import Table
 from resprof.report.tables.edit import with_model
 from resprof.report.tables.flops import CONVENTION, comparison_table, flops_table, long_table
-from resprof.report.tables.others import check_table, reconcile_table
-from resprof.report.tables.shapes import unique_table
 
 _CONVENTION = Note(code="convention", message=CONVENTION)
 
@@ -122,6 +120,11 @@ def _csv(results: tuple[FlopsResult, ...]) -> list[Table]:
 
 
 def _extra(result: FlopsResult, *, full: bool = False) -> list[Table]:
+    if result.unique is None and result.check is None and result.reconcile is None:
+        return []
+    from resprof.report.tables.others import check_table, reconcile_table
+    from resprof.report.tables.shapes import unique_table
+
     shown = []
     if result.unique is not None:
         shown.append(unique_table(result.model, result.title, result.unique))

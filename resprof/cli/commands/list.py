@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from resprof.cli import options as opt
 from resprof.cli.output import Output, advise
-from resprof.jobs.count import networks
 from resprof.records.answer import Answer
-from resprof.report.tables.networks import list_table
 
 
 def list_networks(
@@ -17,6 +15,9 @@ def list_networks(
     force: opt.Force = False,
 ) -> None:
     """List the networks, their options and what they cost."""
+    from resprof.jobs.networks import networks
+    from resprof.report.tables.networks import list_table
+
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
     result = networks()
     out.write(

@@ -8,10 +8,7 @@ import typer
 
 from resprof.cli import options as opt
 from resprof.cli.output import Output, advise
-from resprof.jobs.paper import check_paper
 from resprof.records.answer import Answer
-from resprof.records.paper import PaperResult
-from resprof.report.tables.paper import claims_table
 
 
 def paper(
@@ -26,6 +23,10 @@ def paper(
     force: opt.Force = False,
 ) -> None:
     """Compute every figure of the paper again."""
+    from resprof.jobs.paper import check_paper
+    from resprof.records.paper import PaperResult
+    from resprof.report.tables.paper import claims_table
+
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
     claims = check_paper(only)
     out.write(

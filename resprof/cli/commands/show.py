@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from resprof.cli import options as opt
 from resprof.cli.output import Output, advise
-from resprof.jobs.show import show as show_network
 from resprof.records.answer import Answer
-from resprof.report.tables.networks import show_rows_table, show_tables
 
 
 def show(
@@ -24,6 +22,9 @@ def show(
     force: opt.Force = False,
 ) -> None:
     """Show what networks are made of, as in Table 1."""
+    from resprof.jobs.networks import show as show_network
+    from resprof.report.tables.networks import show_rows_table, show_tables
+
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
     results = tuple(
         show_network(

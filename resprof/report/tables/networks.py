@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resprof import units
-from resprof.records.flops import ListResult, ShowResult
+from resprof.records.networks import ListResult, ShowResult
 from resprof.records.table import Column, Form, Origin, Table
 from resprof.report.tables.flops import CONVENTION, paper_sentence
 

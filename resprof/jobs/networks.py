@@ -1,12 +1,37 @@
-"""A network in the form of the paper's Table 1."""
+"""Which networks there are, and one of them in the form of the paper's Table 1."""
 
 from __future__ import annotations
 
-from resprof.catalog.networks import describe
+from resprof.catalog.families import MEMBERS, Member
+from resprof.catalog.networks import describe, options, resolve
 from resprof.counting.walk import count
 from resprof.jobs.count import paper_figure
-from resprof.records.architecture import Architecture, Block, Stage
-from resprof.records.flops import ShowResult, ShowRow, ShowTotal
+from resprof.records.architecture import Architecture, Block, Stage, StrideIn
+from resprof.records.networks import ListResult, ListRow, ShowResult, ShowRow, ShowTotal
+
+
+def networks() -> ListResult:
+    """Every listed network with its options and its cost by default."""
+    return ListResult(rows=tuple(_list_row(member) for member in MEMBERS.values()))
+
+
+def _list_row(member: Member) -> ListRow:
+    architecture = resolve(member.name)
+    total = count(architecture).total
+    strides = {stride for stride, _ in options(member)}
+    shortcuts = {shortcut for _, shortcut in options(member)}
+    suffixes = ["-v1.5"] if len(strides) > 1 and StrideIn.MIDDLE_3X3 in strides else []
+    suffixes += [f"-{s}" for s in sorted(shortcuts - {member.shortcut}, key=str) if s]
+    return ListRow(
+        model=member.name,
+        label=member.label,
+        options=tuple(suffixes),
+        layers=member.depth,
+        image=architecture.image,
+        params=total.params,
+        macs=total.macs,
+        flops=total.flops,
+    )
 
 
 def show(architecture: Architecture) -> ShowResult:
