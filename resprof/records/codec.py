@@ -23,6 +23,8 @@ def to_plain(value: object) -> Any:
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, str):  # torch's version is a string of a class of its own
+        return str(value)
     raise TypeError(f"no JSON for {type(value).__name__}")
 
 
