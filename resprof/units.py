@@ -53,6 +53,18 @@ def parse_size(text: str, what: str = "size") -> int:
     return int(value * _SIZES[unit])
 
 
+def parse_share(text: str, what: str) -> float:
+    """Reads a percentage from 0% to below 100% as a share of one."""
+    hint = f"write {what} as a percentage from 0% to below 100%, such as 5%"
+    try:
+        value = float(text.strip().removesuffix("%")) / 100
+    except ValueError:
+        raise UsageError(f"{what} {printable(text)} is not a percentage", hint=hint) from None
+    if not text.strip().endswith("%") or not 0 <= value < 1:
+        raise UsageError(f"{what} {printable(text)} is not such a percentage", hint=hint)
+    return value
+
+
 def parse_count(text: str, what: str, *, most: int) -> int:
     """Reads a whole number from 1 to ``most``; anything else is a usage error that says so."""
     hint = f"{what} is a whole number from 1 to {most:,}"

@@ -13,11 +13,14 @@ import typer
 
 import resprof
 from resprof import errors
+from resprof.cli.commands.budget import budget
 from resprof.cli.commands.flops import flops
 from resprof.cli.commands.list import list_networks
+from resprof.cli.commands.memory import memory
 from resprof.cli.commands.paper import paper
 from resprof.cli.commands.report import report
 from resprof.cli.commands.show import show
+from resprof.cli.commands.validate import validate
 from resprof.cli.output import StdoutLost, emit, say
 
 app = typer.Typer(
@@ -29,6 +32,9 @@ app.command("list")(list_networks)
 app.command("show")(show)
 app.command("flops")(flops)
 app.command("paper")(paper)
+app.command("memory")(memory)
+app.command("budget")(budget)
+app.command("validate")(validate)
 app.command("report")(report)
 
 

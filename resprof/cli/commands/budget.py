@@ -1,0 +1,153 @@
+"""`resprof budget`: the largest batch that fits, predicted without a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resprof.catalog.devices import device as device_by_id
+from resprof.catalog.devices import devices
+from resprof.cli import options as opt
+from resprof.cli import recipe as rec
+from resprof.cli.output import Output, advise
+from resprof.errors import EXIT_NO, EXIT_OK, UsageError, printable
+from resprof.records.answer import Answer
+from resprof.records.calibration import Calibration, read_calibration
+from resprof.records.recipe import MemoryFormat, Mode, Precision
+from resprof.records.table import Table
+from resprof.units import parse_share, parse_size
+
+
+def budget(
+    models: opt.Models,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="the device's memory, such as 80GiB")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="a device of the catalog, with its printed memory"),
+    ] = None,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="FILE", help="a device's calibration file")
+    ] = None,
+    used: Annotated[str, typer.Option(metavar="SIZE", help="what is in use already")] = "0B",
+    margin: Annotated[str, typer.Option(metavar="P%", help="what to keep free")] = "5%",
+    grid: Annotated[
+        bool, typer.Option("--grid", help="also by precision, optimiser and checkpointing")
+    ] = False,
+    mode: rec.ModeOption = Mode.TRAIN,
+    precision: rec.PrecisionOption = Precision.FP32,
+    image: opt.Image = None,
+    classes: opt.Classes = None,
+    in_channels: opt.InChannels = None,
+    width: opt.Width = None,
+    shortcut: opt.ShortcutOption = None,
+    stride_in: opt.StrideInOption = None,
+    memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
+    optimizer: rec.OptimizerOption = None,
+    optimizer_impl: rec.OptimizerImplOption = None,
+    accumulate: rec.AccumulateOption = None,
+    checkpoint: rec.CheckpointOption = None,
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> int:
+    """Find the largest batch for a memory budget, without a GPU."""
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    calibrated = read_calibration(Path(calibration)) if calibration is not None else None
+    total, capability = _device(memory, device, calibrated)
+    in_use, kept_free = parse_size(used, "used"), parse_share(margin, "margin")
+    architectures = [
+        opt.architecture(
+            model,
+            image=image,
+            classes=classes,
+            in_channels=in_channels,
+            width=width,
+            shortcut=shortcut,
+            stride_in=stride_in,
+        )
+        for model in models
+    ]
+    recipes = [
+        rec.recipe_of(
+            architecture,
+            mode=mode,
+            batch=1,
+            precision=precision,
+            memory_format=memory_format,
+            optimizer=optimizer,
+            optimizer_impl=optimizer_impl,
+            accumulate=accumulate,
+            checkpoint=checkpoint,
+        )
+        for architecture in architectures
+    ]
+    from resprof.jobs.fit import largest_batch
+    from resprof.report.tables.fit import assumptions_table, budget_table, grid_table
+
+    found = [
+        largest_batch(
+            architecture,
+            recipe,
+            total_bytes=total,
+            used_bytes=in_use,
+            margin=kept_free,
+            calibration=calibrated,
+            capability=capability,
+            grid=grid,
+        )
+        for architecture, recipe in zip(architectures, recipes, strict=True)
+    ]
+    results = tuple(result for result, _ in found)
+    notes = tuple(dict.fromkeys(note for _, assumed in found for note in assumed))
+    grids = [grid_table(result) for result in results if result.grid is not None]
+
+    def tables() -> list[Table]:
+        return [budget_table(results), *grids, assumptions_table(notes)]
+
+    out.write(
+        Answer(command="budget", results=results, notes=notes),
+        tables=tables,
+        csv=lambda: grids or [budget_table(results)],
+    )
+    best = results[0]
+    if best.max_batch:
+        advise(f"resprof memory {best.model} --batch {best.max_batch}   (where it goes)")
+    return EXIT_OK if all(result.max_batch for result in results) else EXIT_NO
+
+
+def _device(
+    memory: str | None, device: str | None, calibrated: Calibration | None
+) -> tuple[int, tuple[int, int] | None]:
+    """The memory in all, and the compute capability where it is known."""
+    if (memory is not None) + (device is not None) + (calibrated is not None) > 1:
+        raise UsageError(
+            "--memory, --device and --calibration each say how much memory there is",
+            hint="give one of them",
+        )
+    if memory is not None:
+        return parse_size(memory, "memory"), None
+    if calibrated is not None:
+        return calibrated.total_bytes, None
+    if device is None:
+        raise UsageError(
+            "how much memory is there?", hint="give --memory 80GiB, or --device such as h100-sxm"
+        )
+    found = device_by_id(device)
+    if found is None:
+        raise UsageError(
+            f"no device {printable(device)} in the catalog",
+            hint=f"there are {', '.join(each.id for each in devices())}; or give --memory",
+        )
+    if found.vendor != "NVIDIA":
+        raise UsageError(
+            f"{found.name} is not an NVIDIA device, whose allocator is modelled",
+            hint="give --memory to see what the allocator's rules would give",
+        )
+    major, minor = (int(part) for part in found.capability.split("."))
+    return found.memory_bytes, (major, minor)

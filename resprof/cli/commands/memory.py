@@ -1,0 +1,116 @@
+"""`resprof memory`: what a workload takes on a GPU, predicted without one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resprof.cli import options as opt
+from resprof.cli import recipe as rec
+from resprof.cli.output import Output, advise
+from resprof.errors import UsageError, printable
+from resprof.records.answer import Answer
+from resprof.records.recipe import MemoryFormat, Mode, Precision
+
+
+def memory(
+    model: opt.Model,
+    mode: rec.ModeOption = Mode.TRAIN,
+    batch: Annotated[str, typer.Option(metavar="N,...", help="images per forward pass")] = "1",
+    precision: Annotated[
+        str, typer.Option(metavar="P,...", help=f"of {', '.join(Precision)}")
+    ] = "fp32",
+    image: opt.Image = None,
+    classes: opt.Classes = None,
+    in_channels: opt.InChannels = None,
+    width: opt.Width = None,
+    shortcut: opt.ShortcutOption = None,
+    stride_in: opt.StrideInOption = None,
+    memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
+    optimizer: rec.OptimizerOption = None,
+    optimizer_impl: rec.OptimizerImplOption = None,
+    accumulate: rec.AccumulateOption = None,
+    checkpoint: rec.CheckpointOption = None,
+    expandable: Annotated[
+        bool, typer.Option("--expandable", help="the allocator with expandable segments")
+    ] = False,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="FILE", help="a device's calibration file")
+    ] = None,
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> None:
+    """Predict GPU memory without a GPU: peaks, stages, the course of a step."""
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    batches = [opt.parse_batch(part) for part in batch.split(",")]
+    precisions = [_precision(part) for part in precision.split(",")]
+    architecture = opt.architecture(
+        model,
+        image=image,
+        classes=classes,
+        in_channels=in_channels,
+        width=width,
+        shortcut=shortcut,
+        stride_in=stride_in,
+    )
+    recipes = [
+        rec.recipe_of(
+            architecture,
+            mode=mode,
+            batch=size,
+            precision=chosen,
+            memory_format=memory_format,
+            optimizer=optimizer,
+            optimizer_impl=optimizer_impl,
+            accumulate=accumulate,
+            checkpoint=checkpoint,
+        )
+        for chosen in precisions
+        for size in batches
+    ]
+    from resprof.jobs.fit import predict_memory
+    from resprof.records.calibration import read_calibration
+    from resprof.records.memory import AllocatorKind, AllocatorSettings
+    from resprof.report.tables.fit import (
+        assumptions_table,
+        memory_overview,
+        memory_tables,
+        stage_rows,
+    )
+
+    kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
+    calibrated = read_calibration(Path(calibration)) if calibration is not None else None
+    found = [
+        predict_memory(
+            architecture,
+            recipe,
+            calibration=calibrated,
+            settings=AllocatorSettings(kind=kind),
+        )
+        for recipe in recipes
+    ]
+    results = tuple(result for result, _ in found)
+    notes = tuple(dict.fromkeys(note for _, assumed in found for note in assumed))
+    out.write(
+        Answer(command="memory", results=results, notes=notes),
+        tables=lambda: (
+            *(memory_tables(results[0]) if len(results) == 1 else [memory_overview(results)]),
+            assumptions_table(notes),
+        ),
+        csv=lambda: [stage_rows(results)],
+    )
+    advise(f"resprof budget {architecture.id} --memory 80GiB   (the largest batch)")
+
+
+def _precision(text: str) -> Precision:
+    try:
+        return Precision(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"no precision {printable(text)}", hint=f"there are {', '.join(Precision)}"
+        ) from None

@@ -1,0 +1,170 @@
+"""Does it fit: a workload's predicted memory, and the largest batch within a budget.
+
+Everything is predicted: nothing here needs a GPU, and a trace that is cached needs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import product
+
+from resprof.catalog.networks import describe
+from resprof.counting.walk import count
+from resprof.errors import UsageError
+from resprof.jobs.trace import trace_workload
+from resprof.memory.allocator import DEFAULT
+from resprof.memory.budget import budget, budget_limit
+from resprof.memory.overlay import Overlay, calibrated_overlay, default_overlay
+from resprof.memory.predict import predict
+from resprof.records.answer import Note
+from resprof.records.architecture import Architecture
+from resprof.records.calibration import Calibration, shape_text
+from resprof.records.cost import Kind
+from resprof.records.fit import BudgetResult, GridRow, MemoryResult, MemoryTotal
+from resprof.records.memory import AllocatorSettings, Budget, BudgetLimit
+from resprof.records.recipe import Checkpoint, Mode, Optimizer, Precision, Recipe
+from resprof.records.trace import Trace
+
+_GRID_PRECISIONS = (Precision.FP32, Precision.AMP_BF16, Precision.BF16)
+_SEARCHED_FROM = 2
+"""A trace for all batch sizes is made from two small ones, of which this is the smaller."""
+
+
+def predict_memory(
+    architecture: Architecture,
+    recipe: Recipe,
+    *,
+    calibration: Calibration | None = None,
+    capability: tuple[int, int] | None = None,
+    settings: AllocatorSettings = DEFAULT,
+) -> tuple[MemoryResult, tuple[Note, ...]]:
+    """The memory of one workload on a GPU, and what that assumes."""
+    trace = trace_workload(architecture, recipe)
+    overlay = _overlay(architecture, recipe, calibration, capability)
+    found = predict(trace, recipe.batch, overlay, settings, assumptions=_assumptions(recipe, trace))
+    result = MemoryResult(
+        model=architecture.id,
+        title=describe(architecture),
+        recipe=recipe,
+        rows=found.rows,
+        total=MemoryTotal(
+            activation_bytes=found.activation_bytes,
+            at_peak_bytes=sum(row.at_peak_bytes for row in found.rows),
+        ),
+        peak=found.peak,
+        band=found.band,
+        at_peak=found.at_peak,
+        activation_bytes=found.activation_bytes,
+        layers=found.layers,
+        timeline=found.timeline,
+        allocator=found.allocator,
+        calibrated_on=found.calibrated_on,
+        torch=found.torch,
+    )
+    return result, found.assumptions
+
+
+def largest_batch(
+    architecture: Architecture,
+    recipe: Recipe,
+    *,
+    total_bytes: int,
+    used_bytes: int = 0,
+    margin: float = 0.0,
+    calibration: Calibration | None = None,
+    capability: tuple[int, int] | None = None,
+    grid: bool = False,
+) -> tuple[BudgetResult, tuple[Note, ...]]:
+    """The largest batch that fits into a device's memory, and what that assumes.
+
+    ``recipe.batch`` is not looked at. With ``grid`` also the largest batches over precision,
+    optimiser and checkpointing, for the default allocator.
+    """
+    overlay = _overlay(architecture, recipe, calibration, capability)
+    limit = budget_limit(total_bytes, overlay.context_bytes, used_bytes=used_bytes, margin=margin)
+    found = _search(architecture, recipe, overlay, limit)
+    result = BudgetResult(
+        model=architecture.id,
+        title=describe(architecture),
+        recipe=replace(recipe, batch=max(found.max_batch, 1)),
+        rows=found.rows,
+        max_batch=found.max_batch,
+        limit_bytes=found.limit_bytes,
+        limit=found.limit,
+        peak=found.peak,
+        grid=tuple(_grid(architecture, recipe, overlay, limit)) if grid else None,
+        calibrated_on=found.calibrated_on,
+        torch=found.torch,
+    )
+    return result, found.assumptions
+
+
+def _search(
+    architecture: Architecture, recipe: Recipe, overlay: Overlay, limit: BudgetLimit
+) -> Budget:
+    searched = replace(recipe, batch=_SEARCHED_FROM)
+    trace = trace_workload(architecture, searched)
+    if len(trace.batches) == 1:
+        raise UsageError(
+            f"the events of {architecture.id} are not the same at every batch size with this "
+            "recipe, so no largest one can be searched",
+            hint="ask for one batch size: resprof memory --batch N",
+        )
+    return budget(trace, limit, overlay, assumptions=_assumptions(recipe, trace))
+
+
+def _grid(
+    architecture: Architecture, recipe: Recipe, overlay: Overlay, limit: BudgetLimit
+) -> Iterator[GridRow]:
+    train = recipe.mode is Mode.TRAIN
+    optimizers: Sequence[Optimizer | None] = tuple(Optimizer) if train else (None,)
+    checkpoints: Sequence[Checkpoint | None] = tuple(Checkpoint) if train else (None,)
+    for precision, checkpoint, optimizer in product(_GRID_PRECISIONS, checkpoints, optimizers):
+        changed = replace(recipe, precision=precision, checkpoint=checkpoint, optimizer=optimizer)
+        row = _search(architecture, changed, overlay, limit).rows[0]
+        yield GridRow(
+            precision=precision,
+            optimizer=optimizer,
+            checkpoint=checkpoint,
+            max_batch=row.max_batch,
+            max_batch_multiple_of_8=row.max_batch_multiple_of_8,
+            unproven=row.unproven,
+        )
+
+
+def _overlay(
+    architecture: Architecture,
+    recipe: Recipe,
+    calibration: Calibration | None,
+    capability: tuple[int, int] | None,
+) -> Overlay:
+    if calibration is None:
+        return default_overlay(capability)
+    shapes = {
+        placed.name: shape_text(placed.layer, recipe.precision, recipe.memory_format)
+        for placed in count(architecture).layers()
+        if placed.layer.kind in {Kind.CONV, Kind.BN}
+    }
+    return calibrated_overlay(calibration, shapes)
+
+
+def _assumptions(recipe: Recipe, trace: Trace) -> tuple[Note, ...]:
+    """What the traced steps do and leave out."""
+    notes = [
+        Note(
+            code="traced",
+            message=f"the operators of torch {trace.torch}, traced without a GPU; one batch in "
+            "flight, no data loader, no EMA, no DDP",
+        )
+    ]
+    if recipe.mode is Mode.TRAIN:
+        notes.append(
+            Note(
+                code="step",
+                message="two steps with cross-entropy loss; gradients are set to None before each",
+            )
+        )
+    if recipe.precision is Precision.AMP_FP16 and recipe.mode is Mode.TRAIN:
+        notes.append(Note(code="scaler", message="a GradScaler's three scalars are counted"))
+    return tuple(notes)

@@ -1,0 +1,107 @@
+"""Whether this torch does what a prediction takes for granted, seen on a network of four layers.
+
+Predictions rest on internals of torch: when autograd lets go of a tensor, what a fake kernel
+returns, how gradients are added up. They may change with any version, so each process looks at
+figures that can be worked out by hand before it trusts the ones that cannot.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+
+import torch
+from torch import Tensor, nn
+
+from resprof.records.environment import DeviceKind
+from resprof.records.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe
+from resprof.records.trace import Action, Phase, Role
+from resprof.tracing.errors import UnknownTorch
+from resprof.tracing.network import Network
+from resprof.tracing.raw import RawTrace
+from resprof.tracing.record import record
+from resprof.tracing.steps import STEPS
+
+_BATCH, _SIDE, _CHANNELS, _WIDTH, _CLASSES = 2, 8, 3, 4, 5
+_FP32, _INT64 = 4, 8
+
+
+class _Tiny(nn.Module):
+    """conv, bn, relu; conv, bn, plus the shortcut, relu; average pool, fully connected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(_CHANNELS, _WIDTH, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(_WIDTH)
+        self.conv2 = nn.Conv2d(_WIDTH, _WIDTH, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(_WIDTH)
+        self.relu = nn.ReLU(inplace=True)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(_WIDTH, _CLASSES)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits."""
+        x = self.relu(self.bn1(self.conv1(x)))
+        out = self.conv2(x)
+        out = self.bn2(out)
+        out += x
+        logits: Tensor = self.fc(self.pool(self.relu(out)).flatten(1))
+        return logits
+
+
+@cache
+def check_torch() -> None:
+    """Raises ``UnknownTorch`` where this torch does something else; looks once per process."""
+    network = Network(
+        build=_Tiny, stages=(), blocks=(), image=(_CHANNELS, _SIDE, _SIDE), classes=_CLASSES
+    )
+    recipe = Recipe(
+        mode=Mode.TRAIN,
+        batch=_BATCH,
+        image=(_SIDE, _SIDE),
+        optimizer=Optimizer.SGD_MOMENTUM,
+        optimizer_impl=OptimizerImpl.FOREACH,
+        accumulate=1,
+        checkpoint=Checkpoint.NONE,
+    )
+    try:
+        raw = record(network, recipe, kernels=DeviceKind.CUDA)
+    except (AttributeError, TypeError, AssertionError) as error:
+        raise UnknownTorch(torch.__version__, f"its internals differ ({error})") from error
+    _compare("live after a step", live_at_end(raw), _standing())
+    kept = sum(block.bytes for block in raw.blocks if block.role is Role.ACTIVATION)
+    _compare("kept for backward", kept, STEPS * _kept())
+    moves = sum(action.action is Action.MOVE for action in raw.seen)
+    _compare("gradients added in place", moves, STEPS)
+    owners = {action.module for action in raw.seen if action.phase is Phase.BACKWARD}
+    if not {"conv1", "bn1", "conv2", "bn2", "fc"} <= owners:
+        raise UnknownTorch(torch.__version__, "it does not tell whose backward runs")
+
+
+def live_at_end(raw: RawTrace) -> int:
+    """Bytes of the blocks that are never freed."""
+    changes = Counter({Action.ALLOCATE: 1, Action.FREE: -1})
+    return sum(changes[action.action] * raw.blocks[action.block].bytes for action in raw.seen)
+
+
+def _compare(what: str, found: int, expected: int) -> None:
+    if found != expected:
+        raise UnknownTorch(torch.__version__, f"{what}: {found}, not {expected}")
+
+
+def _standing() -> int:
+    """Parameters, gradients and momenta; buffers; input and labels."""
+    parameters = 9 * _CHANNELS * _WIDTH + 9 * _WIDTH * _WIDTH + 2 * 2 * _WIDTH
+    parameters += _WIDTH * _CLASSES + _CLASSES
+    buffers = 2 * (2 * _WIDTH * _FP32 + _INT64)
+    given = _BATCH * (_CHANNELS * _SIDE**2 * _FP32 + _INT64)
+    return 3 * _FP32 * parameters + buffers + given
+
+
+def _kept() -> int:
+    """Both convolutions' and both batch norms' outputs, two statistics each, the pooled features.
+
+    And of the loss the log-probabilities and the sum of the labels' weights.
+    """
+    one_map = _BATCH * _WIDTH * _SIDE**2
+    return _FP32 * (4 * one_map + 2 * 2 * _WIDTH + _BATCH * (_WIDTH + _CLASSES) + 1)

@@ -1,0 +1,191 @@
+"""`resprof memory` and `resprof budget` as a user types them, on a cache of the test's own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resprof.catalog.networks import resolve
+from resprof.cli.main import main
+from resprof.counting.walk import count
+from resprof.records.fit import BudgetResult, GridRow, MemoryResult
+from resprof.records.memory import BudgetRow, MemoryPeak, StagePrediction
+
+SMALL = ["cifar-resnet20", "--batch", "32"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(list(arguments))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def results(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[dict[str, Any]]:
+    _, out, err = run(capsys, *arguments, "--json")
+    assert err == ""
+    found: list[dict[str, Any]] = json.loads(out)["results"]
+    return found
+
+
+def test_the_json_of_memory_is_its_record(capsys: pytest.CaptureFixture[str]) -> None:
+    (result,) = results(capsys, "memory", *SMALL)
+    assert list(result) == [field.name for field in fields(MemoryResult)]
+    assert list(result["peak"]) == [field.name for field in fields(MemoryPeak)]
+    assert list(result["rows"][0]) == [field.name for field in fields(StagePrediction)]
+
+
+def test_levels_are_in_order_and_parts_add_up(capsys: pytest.CaptureFixture[str]) -> None:
+    (result,) = results(capsys, "memory", *SMALL)
+    peak = result["peak"]
+    assert (
+        peak["requested_bytes"]
+        <= peak["allocated_bytes"]
+        <= peak["reserved_bytes"]
+        < peak["process_bytes"]
+    )
+    assert sum(part["bytes"] for part in result["at_peak"]) == peak["allocated_bytes"]
+    assert sum(row["at_peak_bytes"] for row in result["rows"]) == peak["allocated_bytes"]
+    assert sum(row["activation_bytes"] for row in result["rows"]) == result["activation_bytes"]
+    for level, value in peak.items():
+        assert result["band"]["low"][level] <= value <= result["band"]["high"][level]
+
+
+def test_parameters_at_the_peak_are_those_of_the_walk(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each parameter takes its 4 bytes, rounded up to 512 as the allocator does."""
+    (result,) = results(capsys, "memory", *SMALL)
+    (parameters,) = (p["bytes"] for p in result["at_peak"] if p["kind"] == "parameter")
+    exact = 4 * count(resolve("cifar-resnet20")).total.params
+    tensors = 1 + 3 * 19 + 1  # a weight per convolution, two vectors per batch norm, fc's two
+    assert exact <= parameters <= exact + 512 * tensors
+
+
+def test_lists_of_batches_and_precisions_give_a_result_each(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = results(
+        capsys, "memory", "cifar-resnet20", "--batch", "8,16", "--precision", "fp32,amp-bf16"
+    )
+    recipes = [(r["recipe"]["precision"], r["recipe"]["batch"]) for r in found]
+    assert recipes == [("fp32", 8), ("fp32", 16), ("amp-bf16", 8), ("amp-bf16", 16)]
+    assert found[1]["activation_bytes"] > found[0]["activation_bytes"]
+    assert found[3]["activation_bytes"] < found[1]["activation_bytes"]
+
+
+def test_every_assumption_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "memory", *SMALL)
+    for word in ("uncalibrated", "None", "EMA", "DDP", "cuBLAS", "context", "one stream"):
+        assert word in out
+
+
+def test_a_budget_is_tight(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["budget", "cifar-resnet20", "--memory", "2GiB", "--margin", "0%"]
+    (result,) = results(capsys, *arguments)
+    assert list(result) == [field.name for field in fields(BudgetResult)]
+    assert list(result["rows"][0]) == [field.name for field in fields(BudgetRow)]
+    batch = result["max_batch"]
+    (at, over) = results(capsys, "memory", "cifar-resnet20", "--batch", f"{batch},{batch + 64}")
+    assert at["peak"]["allocated_bytes"] <= result["limit_bytes"]
+    assert over["peak"]["requested_bytes"] > result["limit_bytes"]
+    limit = result["limit"]
+    parts = limit["context_bytes"] + limit["used_bytes"] + limit["margin_bytes"]
+    assert limit["total_bytes"] - parts == limit["limit_bytes"] == result["limit_bytes"]
+
+
+def test_more_in_use_leaves_a_smaller_batch(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["budget", "cifar-resnet20", "--memory", "4GiB"]
+    (free,) = results(capsys, *arguments)
+    (busy,) = results(capsys, *arguments, "--used", "2GiB")
+    assert 0 < busy["max_batch"] < free["max_batch"]
+
+
+def test_a_grid_has_a_row_for_each_recipe(capsys: pytest.CaptureFixture[str]) -> None:
+    (result,) = results(capsys, "budget", "cifar-resnet8", "--memory", "1GiB", "--grid")
+    assert len(result["grid"]) == 24
+    assert list(result["grid"][0]) == [field.name for field in fields(GridRow)]
+    kept = {
+        (r["precision"], r["optimizer"], r["checkpoint"]): r["max_batch"] for r in result["grid"]
+    }
+    assert kept["fp32", "sgd", "block"] > kept["fp32", "sgd", "none"]
+    assert kept["amp-bf16", "sgd", "none"] > kept["fp32", "sgd", "none"]
+
+
+def test_nothing_fits_is_an_answer_with_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "budget", "cifar-resnet56", "--memory", "520MiB")
+    assert (code, err) == (1, "")
+    assert "not even a batch of one fits" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["memory", "cifar-resnet20", "--precision", "fp12"], "amp-bf16"),
+        (["memory", "cifar-resnet20", "--batch", "8,"], "1 to"),
+        (["memory", "cifar-resnet20", "--mode", "infer", "--optimizer", "adam"], "--mode train"),
+        (["memory", "cifar-resnet20", "--mode", "infer", "--checkpoint", "block"], "--mode train"),
+        (["memory", "cifar-resnet20", "--accumulate", "0"], "1 to"),
+        (["memory", "cifar-resnet20", "--calibration", "no-such-file"], "calibrate"),
+        (["budget", "cifar-resnet20"], "--memory"),
+        (["budget", "cifar-resnet20", "--memory", "80G"], "80GiB"),
+        (["budget", "cifar-resnet20", "--memory", "lots"], "80GiB"),
+        (["budget", "cifar-resnet20", "--memory", "80GiB", "--margin", "-5%"], "0% to"),
+        (["budget", "cifar-resnet20", "--memory", "80GiB", "--margin", "5"], "5%"),
+        (["budget", "cifar-resnet20", "--memory", "400MiB"], "--memory"),
+        (["budget", "cifar-resnet20", "--memory", "80GiB", "--device", "t4"], "one of them"),
+        (["budget", "cifar-resnet20", "--device", "h101"], "h100-sxm"),
+        (["budget", "cifar-resnet20", "--device", "mi300x"], "--memory"),
+    ],
+)
+def test_bad_input_gets_two_lines_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], word: str
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert out == ""
+    error, hint = err.splitlines()
+    assert error.startswith("error: ")
+    assert word in hint
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"record": "calibration"}', "\x00"])
+def test_a_corrupt_calibration_is_two_lines(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, content: str
+) -> None:
+    file = tmp_path / "calibration.json"
+    file.write_text(content)
+    code, _, err = run(capsys, "memory", "cifar-resnet20", "--calibration", str(file))
+    assert code == 2
+    assert len(err.splitlines()) == 2
+
+
+def test_from_the_cache_no_torch_is_loaded(capsys: pytest.CaptureFixture[str]) -> None:
+    run(capsys, "memory", *SMALL)
+    run(capsys, "budget", "cifar-resnet20", "--memory", "2GiB")
+    script = (
+        "import sys; from resprof.cli.main import main; code = main(sys.argv[1:]); "
+        "print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)), file=sys.stderr); "
+        "sys.exit(code)"
+    )
+    for arguments in (["memory", *SMALL], ["budget", "cifar-resnet20", "--memory", "2GiB"]):
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0
+        assert done.stderr == "[]\n"
