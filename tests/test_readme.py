@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from resprof.cli.main import main
 
+SHOWN_WITH = "2.13."
 README = Path(__file__).parents[1] / "README.md"
 BLOCK = re.compile(r"```console\n\$ resprof (?P<command>[^\n]*)\n(?P<output>.*?)```", re.DOTALL)
 
@@ -26,6 +28,8 @@ def blocks() -> dict[str, str]:
 def test_a_command_prints_what_the_readme_shows(
     command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if command.startswith("budget") and not metadata.version("torch").startswith(SHOWN_WITH):
+        pytest.skip(f"a prediction is of the torch that is installed, the README's of {SHOWN_WITH}")
     assert main(shlex.split(command)) == 0
     printed = capsys.readouterr().out
     if os.environ.get("RESPROF_UPDATE_README"):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resprof.catalog.devices import device as device_by_id
-from resprof.catalog.devices import devices
 from resprof.cli import options as opt
 from resprof.cli import recipe as rec
 from resprof.cli.output import Output, advise
 from resprof.errors import EXIT_NO, EXIT_OK, UsageError, printable
 from resprof.records.answer import Answer
-from resprof.records.calibration import Calibration, read_calibration
 from resprof.records.recipe import MemoryFormat, Mode, Precision
 from resprof.records.table import Table
 from resprof.units import parse_share, parse_size
+
+if TYPE_CHECKING:
+    from resprof.records.calibration import Calibration
 
 
 def budget(
@@ -58,6 +58,10 @@ def budget(
 ) -> int:
     """Find the largest batch for a memory budget, without a GPU."""
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    from resprof.jobs.fit import largest_batch
+    from resprof.records.calibration import read_calibration
+    from resprof.report.tables.fit import assumptions_table, budget_table, grid_table
+
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
     total, capability = _device(memory, device, calibrated)
     in_use, kept_free = parse_size(used, "used"), parse_share(margin, "margin")
@@ -87,9 +91,6 @@ def budget(
         )
         for architecture in architectures
     ]
-    from resprof.jobs.fit import largest_batch
-    from resprof.report.tables.fit import assumptions_table, budget_table, grid_table
-
     found = [
         largest_batch(
             architecture,
@@ -138,6 +139,9 @@ def _device(
         raise UsageError(
             "how much memory is there?", hint="give --memory 80GiB, or --device such as h100-sxm"
         )
+    from resprof.catalog.devices import device as device_by_id
+    from resprof.catalog.devices import devices
+
     found = device_by_id(device)
     if found is None:
         raise UsageError(
