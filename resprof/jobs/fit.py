@@ -22,7 +22,7 @@ from resprof.records.architecture import Architecture
 from resprof.records.calibration import Calibration, shape_text
 from resprof.records.cost import Kind
 from resprof.records.fit import BudgetResult, GridRow, MemoryResult, MemoryTotal
-from resprof.records.memory import AllocatorSettings, Budget, BudgetLimit
+from resprof.records.memory import AllocatorKind, AllocatorSettings, Budget, BudgetLimit
 from resprof.records.recipe import Checkpoint, Mode, Optimizer, Precision, Recipe
 from resprof.records.trace import Trace
 
@@ -101,7 +101,11 @@ def largest_batch(
 
 
 def _search(
-    architecture: Architecture, recipe: Recipe, overlay: Overlay, limit: BudgetLimit
+    architecture: Architecture,
+    recipe: Recipe,
+    overlay: Overlay,
+    limit: BudgetLimit,
+    kinds: Sequence[AllocatorKind] = tuple(AllocatorKind),
 ) -> Budget:
     searched = replace(recipe, batch=_SEARCHED_FROM)
     trace = trace_workload(architecture, searched)
@@ -111,7 +115,8 @@ def _search(
             "recipe, so no largest one can be searched",
             hint="ask for one batch size: resprof memory --batch N",
         )
-    return budget(trace, limit, overlay, assumptions=_assumptions(recipe, trace))
+    assumptions = _assumptions(recipe, trace)
+    return budget(trace, limit, overlay, kinds=kinds, assumptions=assumptions)
 
 
 def _grid(
@@ -122,7 +127,7 @@ def _grid(
     checkpoints: Sequence[Checkpoint | None] = tuple(Checkpoint) if train else (None,)
     for precision, checkpoint, optimizer in product(_GRID_PRECISIONS, checkpoints, optimizers):
         changed = replace(recipe, precision=precision, checkpoint=checkpoint, optimizer=optimizer)
-        row = _search(architecture, changed, overlay, limit).rows[0]
+        (row,) = _search(architecture, changed, overlay, limit, (AllocatorKind.DEFAULT,)).rows
         yield GridRow(
             precision=precision,
             optimizer=optimizer,
