@@ -60,7 +60,8 @@ def budget(
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
     from resprof.jobs.fit import largest_batch
     from resprof.records.calibration import read_calibration
-    from resprof.report.tables.fit import assumptions_table, budget_table, grid_table
+    from resprof.report.tables.budget import budget_table, grid_table
+    from resprof.report.tables.recipe import assumptions_table
 
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
     total, capability = _device(memory, device, calibrated)

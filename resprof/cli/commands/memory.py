@@ -76,12 +76,8 @@ def memory(
     from resprof.jobs.fit import predict_memory
     from resprof.records.calibration import read_calibration
     from resprof.records.memory import AllocatorKind, AllocatorSettings
-    from resprof.report.tables.fit import (
-        assumptions_table,
-        memory_overview,
-        memory_tables,
-        stage_rows,
-    )
+    from resprof.report.tables.memory import memory_overview, memory_tables, stage_rows
+    from resprof.report.tables.recipe import assumptions_table
 
     kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from resprof import units
 from resprof.records.table import Column, Form, Origin, Table
 from resprof.records.validation import ValidationResult
-from resprof.report.tables.fit import recipe_text
 from resprof.report.tables.measured import describe, device_name
+from resprof.report.tables.recipe import recipe_text
 
 
 def validation_table(result: ValidationResult) -> Table:
