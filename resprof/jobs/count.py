@@ -24,6 +24,7 @@ from resprof.records.flops import (
     WitnessCheck,
 )
 from resprof.records.recipe import Mode
+from resprof.units import format_si
 
 if TYPE_CHECKING:
     from resprof.records.reconcile import ToolFigure
@@ -64,6 +65,7 @@ def flops(
         else tuple(_part_rows(cost, per, mode, batch, total.macs)),
         total=total,
         paper=paper_figure(cost),
+        elsewhere=elsewhere(cost),
         unique=_unique(cost) if with_unique else None,
         check=check,
         reconcile=tools,
@@ -87,6 +89,27 @@ def paper_figure(cost: NetworkCost) -> PaperFigure | None:
         ours=float(ours / published.scale),
         deviation=deviation(published.printed, ours / published.scale),
         verdict=judge(published.printed, ours / published.scale),
+    )
+
+
+def elsewhere(cost: NetworkCost) -> str | None:
+    """What other tools print for torchvision's network of this name, and why they differ."""
+    from resprof.counting.reconcile import TORCHVISION, reconcile, torchvision_sibling
+
+    ours = cost.architecture
+    sibling = torchvision_sibling(ours)
+    theirs = cost if sibling is None else count(resolve(sibling, image=ours.image))
+    stated, *tools = reconcile(theirs)
+    if stated.value is None or ours.classes != theirs.architecture.classes:
+        return None
+    known = TORCHVISION[theirs.architecture.id].name
+    which = f"torchvision's {known} is {theirs.architecture.id}; it" if sibling else "torchvision"
+    printed = ", ".join(
+        f"{tool.tool} {format_si(tool.value)}" for tool in tools if tool.per_mac == 1 and tool.value
+    )
+    return (
+        f"{which} states {stated.printed} GFLOPS, which are MACs. Others add batch norm, ReLU, "
+        f"pools or biases to the same network: {printed}."
     )
 
 

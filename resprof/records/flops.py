@@ -137,7 +137,11 @@ class Sibling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlopsResult:
-    """One network counted; ``rows`` add up to ``total``."""
+    """One network counted; ``rows`` add up to ``total``.
+
+    ``elsewhere`` is a sentence on what other tools print for the network of this name, None where
+    torchvision has none.
+    """
 
     model: str
     title: str
@@ -147,6 +151,7 @@ class FlopsResult:
     rows: tuple[PartRow, ...] | tuple[LayerRow, ...]
     total: Total
     paper: PaperFigure | None
+    elsewhere: str | None
     unique: tuple[UniqueConv, ...] | None = None
     check: tuple[WitnessCheck, ...] | None = None
     reconcile: tuple[ToolFigure, ...] | None = None

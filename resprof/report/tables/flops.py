@@ -34,7 +34,7 @@ def flops_table(result: FlopsResult) -> Table:
         columns=columns,
         rows=tuple(_row(row, columns) for row in result.rows),
         total=tuple(_total(result, column) for column in columns),
-        notes=(CONVENTION, *paper_notes(result)),
+        notes=(CONVENTION, *paper_notes(result), *_elsewhere(result)),
     )
 
 
@@ -53,6 +53,12 @@ def paper_notes(result: FlopsResult) -> tuple[str, ...]:
     if result.paper is None:
         return ()
     return (paper_sentence(result.paper),)
+
+
+def _elsewhere(result: FlopsResult) -> tuple[str, ...]:
+    if result.elsewhere is None:
+        return ()
+    return (f"{result.elsewhere} See: resprof flops {result.model} --reconcile",)
 
 
 def paper_sentence(paper: PaperFigure) -> str:
