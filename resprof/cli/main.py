@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import typer
 import resprof
 from resprof import errors
 from resprof.cli.commands.budget import budget
+from resprof.cli.commands.calibrate import calibrate
 from resprof.cli.commands.flops import flops
 from resprof.cli.commands.list import list_networks
 from resprof.cli.commands.memory import memory
@@ -35,6 +37,7 @@ app.command("paper")(paper)
 app.command("memory")(memory)
 app.command("budget")(budget)
 app.command("validate")(validate)
+app.command("calibrate")(calibrate)
 app.command("report")(report)
 
 
@@ -75,22 +78,18 @@ def main(arguments: list[str]) -> int:
     try:
         code = app(arguments, prog_name="resprof", standalone_mode=False)
         return code if isinstance(code, int) else errors.EXIT_OK
-    except StdoutLost as lost:
-        _discard_stdout()
-        return _fail(lost.message, lost.hint, lost.exit_code)
-    except errors.ResprofError as error:
-        return _fail(error.message, error.hint, error.exit_code)
-    except Stopped as stopped:
-        return _fail(
-            stopped.word,
-            "nothing is half-written; rounds that were measured are in the run file",
-            stopped.exit_code,
-        )
     except BrokenPipeError:
         _discard_stdout()
         return errors.EXIT_OK
+    except Stopped as stopped:
+        hint = "nothing is half-written; rounds that were measured are in the run file"
+        return _fail(stopped.word, hint, stopped.exit_code)
+    except errors.ResprofError as error:
+        if isinstance(error, StdoutLost):
+            _discard_stdout()
+        return _fail(error.message, error.hint, error.exit_code)
     except Exception as error:
-        return _parser_error(error, arguments)
+        return _unexpected(error, arguments)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -104,7 +103,12 @@ def _discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser_error(error: Exception, arguments: list[str]) -> int:
+def _unexpected(error: Exception, arguments: list[str]) -> int:
+    """The option parser's errors, a disk that is full, and bugs."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        _discard_stdout()
+        hint = "make room, or write the result elsewhere"
+        return _fail("no space left to write to", hint, errors.EnvironmentMissing.exit_code)
     # Newer typer has an option parser of its own, older ones use click's; their usage errors
     # have no common base, only these two attributes.
     exit_code = getattr(error, "exit_code", None)

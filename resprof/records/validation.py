@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
+from resprof.errors import UsageError
+from resprof.records.codec import SCHEMA, to_plain
+from resprof.records.decode import from_plain
 from resprof.records.environment import Environment
-from resprof.records.recipe import Recipe
+from resprof.records.memory import MemoryPeak
+from resprof.records.recipe import Recipe, Workload
 from resprof.records.trace import Phase
+
+_HISTORY = "memory history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +54,185 @@ class ValidationResult:
     rows: tuple[ValidationRow, ...]
     total: None = None
     environment: Environment
+
+
+class HistoryAction(StrEnum):
+    """What the caching allocator did, in the words of torch.cuda.memory._snapshot()."""
+
+    ALLOC = "alloc"
+    FREE_REQUESTED = "free_requested"
+    FREE_COMPLETED = "free_completed"
+    """From here on the block can be used again; on one stream that is at once."""
+    SEGMENT_ALLOC = "segment_alloc"
+    SEGMENT_FREE = "segment_free"
+    SEGMENT_MAP = "segment_map"
+    SEGMENT_UNMAP = "segment_unmap"
+    OOM = "oom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEvent:
+    """One action; ``bytes`` are those asked for, or a segment's.
+
+    ``operator`` is torch's name (``aten.convolution``) of the innermost one that ran, empty where
+    none did or none is known.
+    """
+
+    action: HistoryAction
+    address: int
+    bytes: int
+    operator: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryHistory:
+    """All that a process did to a GPU's memory in setup and two steps of a workload.
+
+    ``step_starts`` has the index of the first event of each step; what comes before is setup.
+    ``peak.process_bytes`` are the device's total less what was free at the end, so other processes
+    on the device count as this one's, and so they do in ``context_bytes``, which are those less
+    the segments. ``retries`` counts how often everything cached was given back.
+    """
+
+    workload: Workload
+    environment: Environment
+    total_bytes: int
+    context_bytes: int
+    peak: MemoryPeak
+    retries: int
+    step_starts: tuple[int, ...]
+    events: tuple[HistoryEvent, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmatched:
+    """An allocation that only one side has.
+
+    ``operator`` and ``module`` are empty where unknown; on the GPU's side the module is that of
+    the matched allocation before it.
+    """
+
+    step: int
+    operator: str
+    module: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventMatch:
+    """A recorded history beside the traced events, without what was predicted of workspaces.
+
+    ``only_gpu`` and ``only_predicted`` are in order of execution; ``unexplained_bytes`` are those
+    of ``only_gpu`` outside of convolutions, batch norms and matrix multiplies. ``lifetimes_differ``
+    counts the matched blocks that go before another matched allocation on the GPU than predicted.
+    """
+
+    matched: int
+    matched_bytes: int
+    only_gpu: tuple[Unmatched, ...]
+    only_predicted: tuple[Unmatched, ...]
+    unexplained_bytes: int
+    lifetimes_differ: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayCheck:
+    """The recorded requests put through the allocator model; peaks in bytes.
+
+    ``exact`` says that all three peaks are the recorded ones and that the segments are after every
+    event; ``first_difference`` is the index of the first event after which they are not.
+    """
+
+    requested_bytes: int
+    allocated_bytes: int
+    reserved_bytes: int
+    exact: bool
+    first_difference: int | None
+
+
+class Level(StrEnum):
+    """The four sums of ``MemoryPeak``."""
+
+    REQUESTED = "requested"
+    ALLOCATED = "allocated"
+    RESERVED = "reserved"
+    PROCESS = "process"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelCheck:
+    """A peak at one level; errors are the prediction's deviation as a share of the measured.
+
+    ``uncalibrated_error`` is that of the documented defaults where a calibration was used.
+    """
+
+    level: Level
+    predicted_bytes: int
+    measured_bytes: int
+    error: float
+    uncalibrated_error: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuValidationRow:
+    """One workload on a GPU.
+
+    ``within`` is about the allocated bytes and None where the tolerance is not claimed, as the
+    batch is small. A workload that could not be measured has a ``failure`` and nothing else.
+    """
+
+    model: str
+    recipe: Recipe
+    levels: tuple[LevelCheck, ...] = ()
+    in_band: bool | None = None
+    """Whether the measured allocated bytes lie in the band that is printed with a prediction."""
+    within: bool | None = None
+    match: EventMatch | None = None
+    replay: ReplayCheck | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpuValidationResult:
+    """All workloads; ``tolerance`` is a share, claimed from ``held_from_batch`` on.
+
+    ``environment`` has the device; it is None where nothing could be measured.
+    """
+
+    model: None = None
+    recipe: None = None
+    device: str
+    tolerance: float
+    held_from_batch: int
+    calibrated_on: str | None
+    rows: tuple[GpuValidationRow, ...]
+    total: None = None
+    environment: Environment | None
+
+
+def history_lines(history: MemoryHistory) -> Iterator[str]:
+    """A history as JSON lines: a head that counts the events, then one line for each."""
+    plain = to_plain(history)
+    head = {"schema": SCHEMA, "record": _HISTORY} | plain | {"events": len(history.events)}
+    yield json.dumps(head, separators=(",", ":")) + "\n"
+    for event in plain["events"]:
+        yield json.dumps(list(event.values()), separators=(",", ":")) + "\n"
+
+
+def read_history(lines: Iterable[str]) -> MemoryHistory:
+    """The way back; ``UsageError`` for lines that are not a whole history of this schema."""
+    parts = iter(lines)
+    try:
+        head = json.loads(next(parts, ""))
+        if (head["schema"], head["record"]) != (SCHEMA, _HISTORY):
+            raise ValueError("it is of another kind or schema")
+        names = HistoryEvent.__dataclass_fields__
+        events = [dict(zip(names, json.loads(line), strict=True)) for line in parts]
+        if len(events) != head["events"]:
+            raise ValueError(f"{len(events)} of {head['events']} events are there")
+        return from_plain(MemoryHistory, head | {"events": events})
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"this is no memory history: {error}",
+            hint="record one on a GPU: resprof validate --device cuda --keep FOLDER",
+        ) from None

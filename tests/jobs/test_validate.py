@@ -63,7 +63,6 @@ def test_a_prediction_outside_is_an_answer_and_exit_code_1(
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
-        (["--device", "cuda"], 3),
         (["--device", "tpu"], 2),
         (["--tolerance", "x"], 2),
         (["resnet5O"], 2),

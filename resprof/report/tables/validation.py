@@ -1,12 +1,18 @@
-"""The table of `resprof validate`."""
+"""The tables of `resprof validate`."""
 
 from __future__ import annotations
 
 from resprof import units
-from resprof.records.table import Column, Form, Origin, Table
-from resprof.records.validation import ValidationResult
+from resprof.records.table import Column, Form, Origin, Table, Value
+from resprof.records.validation import (
+    GpuValidationResult,
+    GpuValidationRow,
+    Level,
+    Unmatched,
+    ValidationResult,
+)
 from resprof.report.tables.measured import describe, device_name
-from resprof.report.tables.recipe import recipe_text
+from resprof.report.tables.recipe import calibration_text, recipe_text
 
 
 def validation_table(result: ValidationResult) -> Table:
@@ -52,3 +58,118 @@ def validation_table(result: ValidationResult) -> Table:
             ),
         ),
     )
+
+
+def gpu_validation_tables(result: GpuValidationResult) -> list[Table]:
+    """Peaks by level, then the events, then why a workload has neither."""
+    tables = [levels_table(result), _events_table(result)]
+    return [*tables, _failures_table(result)] if any(row.failure for row in result.rows) else tables
+
+
+def levels_table(result: GpuValidationResult) -> Table:
+    """A row for each workload and level."""
+    held = [row for row in result.rows if row.within is not None]
+    within = sum(row.within is True for row in held)
+    return Table(
+        name="validation",
+        title=f"Predicted against measured GPU memory, {calibration_text(result.calibrated_on)}",
+        subtitle=describe(result.environment) if result.environment else "",
+        columns=(
+            *_workload_columns(),
+            Column(key="level", title="level"),
+            Column(
+                key="predicted_bytes", title="predicted", form=Form.BYTES, origin=Origin.PREDICTED
+            ),
+            Column(key="measured_bytes", title="measured", form=Form.BYTES, origin=Origin.MEASURED),
+            Column(key="error", title="error", form=Form.DEVIATION),
+            Column(key="uncalibrated_error", title="uncalibrated", form=Form.DEVIATION, priority=1),
+            Column(key="within", title="within"),
+        ),
+        rows=tuple(
+            (
+                row.model,
+                recipe_text(row.recipe),
+                check.level.value,
+                check.predicted_bytes,
+                check.measured_bytes,
+                check.error,
+                check.uncalibrated_error,
+                row.within if check.level is Level.ALLOCATED else None,
+            )
+            for row in result.rows
+            for check in row.levels
+        ),
+        notes=(
+            (
+                f"Allocated: {within} of {len(held)} within {100 * result.tolerance:g}%, which is "
+                f"claimed from batch {result.held_from_batch} on."
+            ),
+            "Peaks over setup and two steps, in a process of its own for each workload.",
+        ),
+    )
+
+
+def _events_table(result: GpuValidationResult) -> Table:
+    return Table(
+        name="events",
+        title="Recorded allocations beside the traced ones",
+        columns=(
+            *_workload_columns(),
+            Column(key="matched", title="matched", form=Form.COUNT),
+            Column(key="only_gpu", title="only GPU", form=Form.COUNT),
+            Column(key="only_gpu_bytes", title="bytes", form=Form.BYTES, priority=1),
+            Column(key="unexplained_bytes", title="unexplained", form=Form.BYTES),
+            Column(key="only_predicted", title="only predicted", form=Form.COUNT),
+            Column(key="only_predicted_bytes", title="bytes", form=Form.BYTES, priority=1),
+            Column(key="lifetimes_differ", title="other lifetime", form=Form.COUNT),
+            Column(key="replay_exact", title="replay exact"),
+        ),
+        rows=tuple(_events_row(row) for row in result.rows if row.match is not None),
+        notes=(
+            (
+                "Only GPU: workspaces and reserves, of which nothing was predicted here; "
+                "unexplained are those outside of convolutions, batch norms and matrix multiplies."
+            ),
+            "Replay: the recorded requests through the model of the allocator.",
+        ),
+    )
+
+
+def _events_row(row: GpuValidationRow) -> tuple[Value, ...]:
+    match = row.match
+    if match is None:
+        raise ValueError("a workload without events has no row of them")
+    return (
+        row.model,
+        recipe_text(row.recipe),
+        match.matched,
+        len(match.only_gpu),
+        _total(match.only_gpu),
+        match.unexplained_bytes,
+        len(match.only_predicted),
+        _total(match.only_predicted),
+        match.lifetimes_differ,
+        None if row.replay is None else row.replay.exact,
+    )
+
+
+def _failures_table(result: GpuValidationResult) -> Table:
+    return Table(
+        name="failures",
+        title="Not measured",
+        columns=(*_workload_columns(), Column(key="failure", title="why", form=Form.PROSE)),
+        rows=tuple(
+            (row.model, recipe_text(row.recipe), row.failure) for row in result.rows if row.failure
+        ),
+    )
+
+
+def _workload_columns() -> tuple[Column, ...]:
+    return (
+        Column(key="model", title="model"),
+        Column(key="recipe", title="recipe", form=Form.PROSE, priority=2),
+    )
+
+
+def _total(unmatched: tuple[Unmatched, ...]) -> int:
+    return sum(item.bytes for item in unmatched)

@@ -1,0 +1,41 @@
+"""`resprof calibrate`: what only a GPU takes, measured once in place of documented defaults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from resprof.cli import options as opt
+from resprof.cli.output import advise, emit, say
+from resprof.errors import UsageError, printable
+
+
+def calibrate(
+    device: Annotated[str, typer.Option(metavar="cuda", help="what to measure")] = "cuda",
+    output: Annotated[
+        str | None,
+        typer.Option("-o", "--output", metavar="FILE", help="write the calibration file there"),
+    ] = None,
+    force: opt.Force = False,
+) -> None:
+    """Measure what a GPU takes beside tensors; the result is a calibration file."""
+    if device != "cuda":
+        raise UsageError(
+            f"no calibration for device {printable(device)}", hint="write --device cuda"
+        )
+    from resprof.jobs.calibrate import calibrate_on_cuda
+    from resprof.records.calibration import calibration_text
+    from resprof.report.files import check_writable, write_whole
+
+    file = Path(output) if output not in (None, "-") else None
+    if file is not None:
+        check_writable(file, force=force)
+    text = calibration_text(calibrate_on_cuda())
+    if file is None:
+        emit(text)
+    else:
+        write_whole(file, text)
+        say(f"wrote {file}")
+        advise(f"resprof memory resnet50 --calibration {file}")

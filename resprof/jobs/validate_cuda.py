@@ -1,0 +1,295 @@
+"""Holding predicted memory against a CUDA device, level by level and event by event.
+
+One process per workload runs the very steps that are traced, so that what differs is the device's:
+the operators' own memory, the allocator, the context.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resprof.catalog.networks import resolve
+from resprof.errors import NotMeasured
+from resprof.jobs.bench import architecture_of
+from resprof.jobs.fit import predict_memory
+from resprof.jobs.trace import network_of, trace_workload
+from resprof.measure.memory_history import DeviceMemory, run_in_child
+from resprof.memory.matching import match_events, replay_history
+from resprof.records.architecture import Architecture
+from resprof.records.calibration import Calibration
+from resprof.records.codec import to_plain
+from resprof.records.decode import from_plain
+from resprof.records.environment import DeviceKind
+from resprof.records.fit import MemoryResult
+from resprof.records.memory import MemoryPeak
+from resprof.records.recipe import (
+    Checkpoint,
+    MemoryFormat,
+    Mode,
+    Optimizer,
+    OptimizerImpl,
+    Precision,
+    Recipe,
+    Workload,
+)
+from resprof.records.trace import Phase
+from resprof.records.validation import (
+    GpuValidationResult,
+    GpuValidationRow,
+    Level,
+    LevelCheck,
+    MemoryHistory,
+    history_lines,
+    read_history,
+)
+
+if TYPE_CHECKING:
+    from resprof.tracing.steps import Steps
+
+TOLERANCE = 0.01
+HELD_FROM_BATCH = 32
+"""Below it, workspaces and segments of fixed size outweigh what a batch takes."""
+LIMIT_S = 180.0
+"""What one workload may take, most of it to load libraries and to name stack frames."""
+_SIDE = (224, 224)
+_TRAIN = Recipe(
+    mode=Mode.TRAIN,
+    batch=32,
+    image=_SIDE,
+    optimizer=Optimizer.SGD_MOMENTUM,
+    optimizer_impl=OptimizerImpl.FOREACH,
+    accumulate=1,
+    checkpoint=Checkpoint.NONE,
+)
+_INFER = Recipe(mode=Mode.INFER, batch=32, image=_SIDE)
+_FP16 = replace(_TRAIN, precision=Precision.AMP_FP16)
+_BF16_LAST = replace(_TRAIN, precision=Precision.AMP_BF16, memory_format=MemoryFormat.CHANNELS_LAST)
+_INFER_LAST = replace(
+    _INFER, precision=Precision.AMP_BF16, memory_format=MemoryFormat.CHANNELS_LAST
+)
+_EACH = (_INFER, _TRAIN, _BF16_LAST)
+"""For every network that somebody names."""
+_WORKLOADS = (
+    ("resnet18", replace(_INFER, batch=1)),
+    ("resnet18", replace(_TRAIN, batch=1)),
+    ("resnet18", _TRAIN),
+    ("resnet18", replace(_FP16, optimizer=Optimizer.ADAM)),
+    ("resnet50", replace(_INFER, batch=256)),
+    ("resnet50", replace(_INFER_LAST, batch=256)),
+    ("resnet50", _TRAIN),
+    ("resnet50", replace(_FP16, batch=256)),
+    ("resnet50", replace(_BF16_LAST, batch=256)),
+    ("resnet50", replace(_TRAIN, checkpoint=Checkpoint.BLOCK, optimizer=Optimizer.ADAM)),
+    ("resnet152", _TRAIN),
+    ("resnet152", replace(_BF16_LAST, batch=256, checkpoint=Checkpoint.BLOCK)),
+)
+
+Record = Callable[[Workload], MemoryHistory]
+Progress = Callable[[int, int, str], None]
+
+
+def gpu_workloads(models: Sequence[str] = ()) -> Iterator[tuple[Architecture, Recipe]]:
+    """What is validated: some recipes of each model, or the standing set where none is named."""
+    named = [(model, recipe) for model in models for recipe in _EACH]
+    for model, recipe in named or _WORKLOADS:
+        architecture = resolve(model)
+        yield architecture, replace(recipe, image=architecture.image)
+
+
+def validate_on_cuda(
+    chosen: Sequence[tuple[Architecture, Recipe]],
+    *,
+    tolerance: float = TOLERANCE,
+    calibration: Calibration | None = None,
+    keep: Path | None = None,
+    progress: Progress = lambda *_: None,
+    record: Record | None = None,
+) -> GpuValidationResult:
+    """Records each workload and compares; ``keep`` is a folder for the recorded histories.
+
+    A workload that cannot be measured is a row that says so. Raises ``EnvironmentMissing`` where
+    there is no CUDA device.
+    """
+    rows = []
+    environment = None
+    for done, (architecture, recipe) in enumerate(chosen):
+        progress(done, len(chosen), architecture.id)
+        try:
+            history = (record or record_history)(workload_of(architecture, recipe))
+        except NotMeasured as error:
+            failure = f"{error.message}; {error.hint}"
+            rows.append(GpuValidationRow(model=architecture.id, recipe=recipe, failure=failure))
+            continue
+        environment = environment or history.environment
+        if keep is not None:
+            name = f"{done:02}-{architecture.id}.jsonl"
+            (keep / name).write_text("".join(history_lines(history)))
+        rows.append(compared(architecture, recipe, history, tolerance, calibration))
+    return GpuValidationResult(
+        device="cuda",
+        tolerance=tolerance,
+        held_from_batch=HELD_FROM_BATCH,
+        calibrated_on=calibration.device if calibration else None,
+        rows=tuple(rows),
+        environment=environment,
+    )
+
+
+def compared(
+    architecture: Architecture,
+    recipe: Recipe,
+    history: MemoryHistory,
+    tolerance: float = TOLERANCE,
+    calibration: Calibration | None = None,
+) -> GpuValidationRow:
+    """A recorded workload beside its prediction; needs no GPU."""
+    gpu = history.environment.gpu
+    major, minor = (int(part) for part in gpu.capability.split(".")) if gpu else (9, 0)
+
+    def predicted(calibration: Calibration | None) -> MemoryResult:
+        return predict_memory(
+            architecture, recipe, calibration=calibration, capability=(major, minor)
+        )[0]
+
+    result = predicted(calibration)
+    levels = _levels(result.peak, predicted(None).peak if calibration else None, history.peak)
+    error = next(check.error for check in levels if check.level is Level.ALLOCATED)
+    measured = history.peak.allocated_bytes
+    low, high = result.band.low.allocated_bytes, result.band.high.allocated_bytes
+    trace = trace_workload(architecture, recipe)
+    return GpuValidationRow(
+        model=architecture.id,
+        recipe=recipe,
+        levels=levels,
+        in_band=low <= measured <= high,
+        within=abs(error) <= tolerance if recipe.batch >= HELD_FROM_BATCH else None,
+        match=match_events(history.events, history.step_starts, trace, recipe.batch),
+        replay=replay_history(history.events, history.peak),
+    )
+
+
+def record_history(workload: Workload) -> MemoryHistory:
+    """Runs the workload's setup and two steps on the CUDA device, in a process of its own."""
+    task = f"{__name__}:{record_steps.__name__}"
+    text = run_in_child(task, to_plain(workload), limit_s=LIMIT_S)
+    return read_history(text.splitlines())
+
+
+def record_steps(argument: Any, memory: DeviceMemory) -> str:
+    """The child's task: ``argument`` is a workload as JSON has it; returns its history's lines."""
+    from resprof.tracing.setup import model_without_tensors
+    from resprof.tracing.watch import Watch
+
+    workload = from_plain(Workload, argument)
+    _set_arithmetic(workload.recipe)
+    gc.disable()  # when a tensor goes must not hang on when Python looks for cycles
+    starts: list[int] = []
+
+    class Marking(Watch):
+        def enter(self, phase: Phase, step: int) -> None:  # noqa: ARG002
+            if step > len(starts):
+                starts.append(len(memory.events()))
+
+    environment = memory.environment()
+    memory.record()
+    network = network_of(architecture_of(workload))
+    model = model_without_tensors(network)
+    with memory.device:  # where tensors are made whose maker names no device
+        steps = _steps_class(memory.device.type)(
+            model, network, workload.recipe, kernels=DeviceKind.CUDA, watch=Marking()
+        )
+    steps.run()
+    usage = memory.usage()
+    history = MemoryHistory(
+        workload=workload,
+        environment=environment,
+        total_bytes=usage.total,
+        context_bytes=usage.total - usage.free - usage.reserved,
+        peak=MemoryPeak(
+            requested_bytes=usage.peak_requested,
+            allocated_bytes=usage.peak_allocated,
+            reserved_bytes=usage.peak_reserved,
+            process_bytes=usage.total - usage.free,
+        ),
+        retries=usage.retries,
+        step_starts=tuple(starts),
+        events=memory.events(),
+    )
+    return "".join(history_lines(history))
+
+
+def _set_arithmetic(recipe: Recipe) -> None:
+    import torch
+
+    from resprof.measure.device import set_switches
+
+    set_switches(recipe)
+    if recipe.precision is Precision.TF32:
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
+
+
+def _steps_class(device: str) -> type[Steps]:
+    """The traced steps with autocast, gradient scaler and loss of a real device."""
+    import torch
+    from torch import Tensor, nn
+
+    from resprof.tracing.steps import Steps
+
+    class DeviceSteps(Steps):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self._scaler = torch.amp.GradScaler(device, enabled=self._scaler.is_enabled())
+
+        def _autocast(self) -> torch.autocast:
+            recipe = self._recipe
+            dtype = _AUTOCAST.get(recipe.precision)
+            chosen = None if dtype is None else getattr(torch, dtype)
+            return torch.autocast(device, dtype=chosen, enabled=dtype is not None)
+
+        def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
+            return nn.functional.cross_entropy(logits, labels)
+
+    return DeviceSteps
+
+
+_AUTOCAST = {Precision.AMP_FP16: "float16", Precision.AMP_BF16: "bfloat16"}
+
+
+def workload_of(architecture: Architecture, recipe: Recipe) -> Workload:
+    """The architecture and the recipe by name, as a child process is told."""
+    return Workload(
+        model=architecture.id,
+        classes=architecture.classes,
+        in_channels=architecture.in_channels,
+        width=architecture.width,
+        recipe=recipe,
+    )
+
+
+def _levels(
+    predicted: MemoryPeak, uncalibrated: MemoryPeak | None, measured: MemoryPeak
+) -> tuple[LevelCheck, ...]:
+    checks = []
+    for level in Level:
+        ours, theirs = _at(predicted, level), _at(measured, level)
+        defaults = None if uncalibrated is None else _at(uncalibrated, level)
+        checks.append(
+            LevelCheck(
+                level=level,
+                predicted_bytes=ours,
+                measured_bytes=theirs,
+                error=ours / theirs - 1,
+                uncalibrated_error=None if defaults is None else defaults / theirs - 1,
+            )
+        )
+    return tuple(checks)
+
+
+def _at(peak: MemoryPeak, level: Level) -> int:
+    found: int = getattr(peak, f"{level}_bytes")
+    return found

@@ -1,0 +1,216 @@
+"""A history recorded on a GPU beside what was predicted: event by event, and through the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from resprof.memory.allocator import DEFAULT, CachingAllocator
+from resprof.memory.overlay import MATRIX_MULTIPLY
+from resprof.memory.stream import flatten
+from resprof.records.memory import AllocatorSettings, MemoryPeak
+from resprof.records.trace import Trace
+from resprof.records.validation import (
+    EventMatch,
+    HistoryAction,
+    HistoryEvent,
+    ReplayCheck,
+    Unmatched,
+)
+
+_TAKING_MORE = ("convolution", "batch_norm")
+_GROWING = frozenset({HistoryAction.SEGMENT_ALLOC, HistoryAction.SEGMENT_MAP})
+_SHRINKING = frozenset({HistoryAction.SEGMENT_FREE, HistoryAction.SEGMENT_UNMAP})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Made:
+    """An allocation of either side, and the position of the event that ends it, if one does."""
+
+    position: int
+    freed: int | None
+    step: int
+    operator: str
+    module: str
+    bytes: int
+
+
+def match_events(
+    events: Sequence[HistoryEvent], step_starts: Sequence[int], trace: Trace, batch: int
+) -> EventMatch:
+    """Matches the allocations of each step by the bytes asked for, in order.
+
+    ``trace`` is without an overlay, so workspaces are what only the GPU has. As many are matched
+    as can be; among several ways to do that the choice is arbitrary, the bytes are the same.
+    """
+    recorded = list(_recorded(events, step_starts))
+    predicted = list(_predicted(trace, batch))
+    pairs: list[tuple[int, int]] = []
+    for step in range(trace.steps + 1):
+        ours = [index for index, made in enumerate(predicted) if made.step == step]
+        theirs = [index for index, made in enumerate(recorded) if made.step == step]
+        common = common_subsequence(
+            [predicted[index].bytes for index in ours], [recorded[index].bytes for index in theirs]
+        )
+        pairs += [(ours[one], theirs[other]) for one, other in common]
+    only_gpu = tuple(_only_gpu(recorded, predicted, pairs))
+    matched = {one for one, _ in pairs}
+    return EventMatch(
+        matched=len(pairs),
+        matched_bytes=sum(predicted[one].bytes for one, _ in pairs),
+        only_gpu=only_gpu,
+        only_predicted=tuple(
+            _unmatched(made, made.module)
+            for index, made in enumerate(predicted)
+            if index not in matched
+        ),
+        unexplained_bytes=sum(item.bytes for item in only_gpu if not takes_more(item.operator)),
+        lifetimes_differ=_lifetimes_differ(predicted, recorded, pairs),
+    )
+
+
+def takes_more(operator: str) -> bool:
+    """Whether an operator is of those whose libraries take memory beside the results."""
+    return operator in MATRIX_MULTIPLY or any(word in operator for word in _TAKING_MORE)
+
+
+def common_subsequence(first: Sequence[int], second: Sequence[int]) -> list[tuple[int, int]]:
+    """The positions of a longest common subsequence.
+
+    Each row of the usual table is one integer: its lowest i bits have as many zeros as the first i
+    elements have in common with the elements of ``second`` so far (Hyyro 2004, "Bit-parallel
+    LCS-length computation revisited"). 4,000 elements a side take some ten milliseconds.
+    """
+    every = (1 << len(first)) - 1
+    places: dict[int, int] = {}
+    for index, value in enumerate(first):
+        places[value] = places.get(value, 0) | 1 << index
+    rows = [every]
+    for value in second:
+        row = rows[-1]
+        equal = row & places.get(value, 0)
+        rows.append(((row + equal) | (row - equal)) & every)
+    pairs = []
+    i, j = len(first), len(second)
+    while i and j:
+        if first[i - 1] == second[j - 1]:
+            i, j = i - 1, j - 1
+            pairs.append((i, j))
+        elif rows[j] >> (i - 1) & 1:  # nothing is lost without the last of the first
+            i -= 1
+        else:
+            j -= 1
+    return pairs[::-1]
+
+
+def replay_history(
+    events: Sequence[HistoryEvent], peak: MemoryPeak, settings: AllocatorSettings = DEFAULT
+) -> ReplayCheck:
+    """Puts recorded requests through the allocator model and compares with what was recorded.
+
+    The history has to begin before the first allocation; ``ValueError`` where it does not.
+    """
+    model = CachingAllocator(settings)
+    address_of: dict[int, int] = {}
+    reserved = 0
+    difference = None
+    for index, event in enumerate(events):
+        if event.action in _GROWING:
+            reserved += event.bytes
+        elif event.action in _SHRINKING:
+            reserved -= event.bytes
+        elif event.action is HistoryAction.ALLOC:
+            address_of[event.address] = model.allocate(event.bytes)
+            if difference is None and reserved != model.reserved:
+                difference = index
+        elif event.action is HistoryAction.FREE_COMPLETED:
+            if event.address not in address_of:
+                raise ValueError(f"event {index} frees a block that is older than the history")
+            model.free(address_of.pop(event.address))
+    found = (model.peak_requested, model.peak_allocated, model.peak_reserved)
+    same = found == (peak.requested_bytes, peak.allocated_bytes, peak.reserved_bytes)
+    return ReplayCheck(
+        requested_bytes=model.peak_requested,
+        allocated_bytes=model.peak_allocated,
+        reserved_bytes=model.peak_reserved,
+        exact=same and difference is None,
+        first_difference=difference,
+    )
+
+
+def _recorded(events: Sequence[HistoryEvent], step_starts: Sequence[int]) -> Iterator[_Made]:
+    freed: dict[int, int] = {}
+    live: dict[int, int] = {}
+    for index, event in enumerate(events):
+        if event.action is HistoryAction.ALLOC:
+            live[event.address] = index
+        elif event.action is HistoryAction.FREE_COMPLETED and event.address in live:
+            freed[live.pop(event.address)] = index
+    for index, event in enumerate(events):
+        if event.action is HistoryAction.ALLOC:
+            yield _Made(
+                position=index,
+                freed=freed.get(index),
+                step=sum(start <= index for start in step_starts),
+                operator=event.operator,
+                module="",
+                bytes=event.bytes,
+            )
+
+
+def _predicted(trace: Trace, batch: int) -> Iterator[_Made]:
+    stream = flatten(trace)
+    requests = stream.requests(batch)
+    freed = {~code: position for position, code in enumerate(stream.codes) if code < 0}
+    for position, code in enumerate(stream.codes):
+        if code >= 0:
+            event = trace.events[stream.events[position]]
+            yield _Made(
+                position=position,
+                freed=freed.get(code),
+                step=event.step,
+                operator=event.operator,
+                module=event.module,
+                bytes=requests[code],
+            )
+
+
+def _only_gpu(
+    recorded: Sequence[_Made], predicted: Sequence[_Made], pairs: Sequence[tuple[int, int]]
+) -> Iterator[Unmatched]:
+    partner = {other: one for one, other in pairs}
+    module = ""
+    for index, made in enumerate(recorded):
+        if index in partner:
+            module = predicted[partner[index]].module
+        else:
+            yield _unmatched(made, module)
+
+
+def _unmatched(made: _Made, module: str) -> Unmatched:
+    return Unmatched(step=made.step, operator=made.operator, module=module, bytes=made.bytes)
+
+
+def _lifetimes_differ(
+    predicted: Sequence[_Made], recorded: Sequence[_Made], pairs: Sequence[tuple[int, int]]
+) -> int:
+    ours = _outlived([predicted[one] for one, _ in pairs])
+    theirs = _outlived([recorded[other] for _, other in pairs])
+    return sum(one != other for one, other in zip(ours, theirs, strict=True))
+
+
+def _outlived(made: Sequence[_Made]) -> list[int | None]:
+    """How many of these allocations there are before each one's end; None where it has none."""
+    changes = sorted(
+        [(each.position, None) for each in made]
+        + [(each.freed, index) for index, each in enumerate(made) if each.freed is not None],
+        key=lambda change: change[0],
+    )
+    outlived: list[int | None] = [None] * len(made)
+    allocations = 0
+    for _, index in changes:
+        if index is None:
+            allocations += 1
+        else:
+            outlived[index] = allocations
+    return outlived

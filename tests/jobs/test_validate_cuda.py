@@ -1,0 +1,349 @@
+"""Validation on a GPU: with histories that the model made, and, where there is one, on a GPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+from resprof.catalog.networks import resolve
+from resprof.cli.main import main
+from resprof.errors import NotMeasured, UsageError
+from resprof.jobs.trace import trace_workload
+from resprof.jobs.validate_cuda import (
+    HELD_FROM_BATCH,
+    TOLERANCE,
+    gpu_workloads,
+    record_history,
+    record_steps,
+    validate_on_cuda,
+    workload_of,
+)
+from resprof.measure.environment import machine_environment
+from resprof.measure.memory_history import Usage
+from resprof.memory.overlay import default_overlay, overlaid
+from resprof.records.architecture import Architecture
+from resprof.records.calibration import Calibration
+from resprof.records.codec import to_plain
+from resprof.records.environment import Gpu
+from resprof.records.memory import MemoryPeak
+from resprof.records.recipe import Mode, Precision, Recipe, Workload
+from resprof.records.trace import Action, Role
+from resprof.records.validation import (
+    GpuValidationResult,
+    HistoryAction,
+    HistoryEvent,
+    Level,
+    MemoryHistory,
+    history_lines,
+    read_history,
+)
+from tests.memory.memory_histories import CONTEXT, peak_of, recorded
+
+if TYPE_CHECKING:
+    from resprof.records.environment import Environment
+
+TOTAL = 80 * 2**30
+GPU = Gpu(name="NVIDIA Test", uuid=None, capability="9.0", memory_bytes=TOTAL, driver="1.2")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+def small(batch: int, **changes: Any) -> tuple[Architecture, Recipe]:
+    architecture = resolve("cifar-resnet8")
+    recipe = next(r for _, r in gpu_workloads(["cifar-resnet8"]) if r.mode is Mode.TRAIN)
+    return architecture, replace(recipe, batch=batch, **changes)
+
+
+def scripted(workload: Workload) -> MemoryHistory:
+    """What a GPU would record that takes exactly what the documented defaults say."""
+    architecture, recipe = resolve(workload.model), workload.recipe
+    trace = overlaid(trace_workload(architecture, recipe), default_overlay((9, 0)))
+    events, starts = recorded(trace, recipe.batch)
+    return MemoryHistory(
+        workload=workload,
+        environment=replace(machine_environment(), gpu=GPU),
+        total_bytes=TOTAL,
+        context_bytes=CONTEXT,
+        peak=peak_of(events),
+        retries=0,
+        step_starts=starts,
+        events=events,
+    )
+
+
+def taking_more(share: float) -> Any:
+    def record(workload: Workload) -> MemoryHistory:
+        history = scripted(workload)
+        peak = history.peak
+        allocated = round(peak.allocated_bytes * (1 + share))
+        return replace(history, peak=replace(peak, allocated_bytes=allocated))
+
+    return record
+
+
+def test_a_gpu_as_predicted_has_no_error_and_only_workspaces_of_its_own() -> None:
+    architecture, recipe = small(32)
+    (row,) = validate_on_cuda([(architecture, recipe)], record=scripted).rows
+    assert {check.level: check.error for check in row.levels} == dict.fromkeys(Level, 0.0)
+    assert row.within
+    assert row.in_band
+    assert row.match is not None
+    trace = trace_workload(architecture, recipe)
+    workspaces = [
+        event
+        for event in overlaid(trace, default_overlay((9, 0))).events
+        if event.role is Role.WORKSPACE and event.action is Action.ALLOCATE
+    ]
+    assert [item.bytes for item in row.match.only_gpu] == [w.constant for w in workspaces]
+    assert [item.operator for item in row.match.only_gpu] == [w.operator for w in workspaces]
+    assert row.match.unexplained_bytes == 0
+    assert row.match.only_predicted == ()
+    assert row.match.lifetimes_differ == 0
+    assert row.replay is not None
+    assert row.replay.exact
+
+
+@pytest.mark.parametrize(("share", "within"), [(0.009, True), (0.011, False), (-0.011, False)])
+def test_the_tolerance_is_about_allocated_bytes(share: float, within: bool) -> None:
+    (row,) = validate_on_cuda([small(32)], record=taking_more(share)).rows
+    assert row.within is within
+    assert row.replay is not None
+    assert not row.replay.exact
+
+
+def test_the_defaults_error_stands_beside_the_calibrated_one() -> None:
+    """The scripted device takes what the defaults say, so a calibration can only be wrong."""
+    other = Calibration(
+        device="NVIDIA Other",
+        capability=(8, 0),
+        torch="2.13.0",
+        driver=None,
+        date="2026-01-01T00:00:00Z",
+        total_bytes=TOTAL,
+        context_bytes=2 * CONTEXT,
+        cublas_bytes=2**20,
+        cublas_handles=1,
+    )
+    result = validate_on_cuda([small(32)], record=scripted, calibration=other)
+    assert result.calibrated_on == other.device
+    for check in result.rows[0].levels:
+        assert check.uncalibrated_error == 0.0
+        assert check.error != 0.0
+
+
+def test_nothing_is_claimed_of_small_batches() -> None:
+    (row,) = validate_on_cuda([small(HELD_FROM_BATCH - 1)], record=taking_more(0.5)).rows
+    assert row.within is None
+
+
+def test_one_workload_out_of_memory_leaves_the_others() -> None:
+    def record(workload: Workload) -> MemoryHistory:
+        if workload.recipe.batch == 64:
+            raise NotMeasured("the GPU ran out of memory", hint="choose a smaller batch")
+        return scripted(workload)
+
+    result = validate_on_cuda([small(64), small(32)], record=record)
+    assert [row.failure is None for row in result.rows] == [False, True]
+    assert result.environment is not None
+
+
+def test_histories_are_kept_and_read_back(tmp_path: Path) -> None:
+    architecture, recipe = small(32)
+    validate_on_cuda([(architecture, recipe)], record=scripted, keep=tmp_path)
+    (file,) = tmp_path.iterdir()
+    kept = read_history(file.read_text().splitlines())
+    expected = scripted(workload_of(architecture, recipe))
+    assert replace(kept, environment=expected.environment) == expected
+
+
+def test_a_history_that_was_cut_off_is_refused() -> None:
+    lines = list(history_lines(scripted(workload_of(*small(32)))))
+    for part in ([], lines[1:], lines[:-1], [*lines[:-1], lines[-1][:-3]], ["{}"]):
+        with pytest.raises(UsageError, match="no memory history"):
+            read_history(part)
+
+
+def test_the_standing_set_covers_what_changes_memory() -> None:
+    chosen = list(gpu_workloads())
+    assert len(chosen) == 12
+    assert {architecture.id for architecture, _ in chosen} == {"resnet18", "resnet50", "resnet152"}
+    assert {recipe.batch for _, recipe in chosen} == {1, 32, 256}
+    for field in ("mode", "precision", "memory_format", "optimizer", "checkpoint"):
+        assert len({getattr(recipe, field) for _, recipe in chosen}) > 1
+
+
+class ScriptedMemory:
+    """A device that is the CPU, with a history of one event more at each look."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self._looks = 0
+        self.recording = False
+
+    def environment(self) -> Environment:
+        return replace(machine_environment(), gpu=GPU)
+
+    def record(self) -> None:
+        self.recording = True
+
+    def events(self) -> tuple[HistoryEvent, ...]:
+        assert self.recording
+        self._looks += 1
+        event = HistoryEvent(action=HistoryAction.ALLOC, address=1, bytes=2, operator="")
+        return (event,) * self._looks
+
+    def usage(self) -> Usage:
+        return Usage(
+            peak_requested=1,
+            peak_allocated=2,
+            peak_reserved=7,
+            reserved=5,
+            retries=0,
+            total=100,
+            free=60,
+        )
+
+    def requested(self) -> int:
+        raise NotImplementedError
+
+    def peak_requested(self) -> int:
+        raise NotImplementedError
+
+    def reset_peak(self) -> None:
+        raise NotImplementedError
+
+
+@pytest.fixture
+def _switches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What the child sets for its whole life, and this process must not keep."""
+    monkeypatch.setattr("gc.disable", lambda: None)
+    backends: Any = torch.backends
+    before = (
+        backends.cuda.matmul.fp32_precision,
+        backends.cudnn.conv.fp32_precision,
+        backends.cudnn.benchmark,
+    )
+    yield
+    backends.cuda.matmul.fp32_precision = before[0]
+    backends.cudnn.conv.fp32_precision = before[1]
+    backends.cudnn.benchmark = before[2]
+
+
+@pytest.mark.usefixtures("_switches")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"precision": Precision.AMP_BF16, "accumulate": 2},
+        {"precision": Precision.AMP_FP16},
+        {"precision": Precision.TF32},
+    ],
+)
+def test_the_childs_task_runs_the_steps_and_marks_them(changes: dict[str, Any]) -> None:
+    workload = workload_of(*small(2, **changes))
+    history = read_history(record_steps(to_plain(workload), ScriptedMemory()).splitlines())
+    assert history.workload == workload
+    assert history.step_starts == (1, 2)
+    assert len(history.events) == 3
+    assert history.context_bytes == 100 - 60 - 5
+    assert history.peak == MemoryPeak(
+        requested_bytes=1, allocated_bytes=2, reserved_bytes=7, process_bytes=40
+    )
+
+
+def run_cli(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], record: Any, *more: str
+) -> tuple[int, str, str]:
+    monkeypatch.setattr("resprof.jobs.validate_cuda.record_history", record)
+    code = main(["validate", "cifar-resnet8", "--device", "cuda", *more])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def out_of_memory(_: Workload) -> MemoryHistory:
+    raise NotMeasured("the GPU ran out of memory", hint="choose a smaller batch")
+
+
+@pytest.mark.parametrize(
+    ("record", "code", "word"),
+    [
+        (scripted, 0, "3 of 3 within 1%"),
+        (taking_more(0.02), 1, "0 of 3 within 1%"),
+        (out_of_memory, 4, "ran out of memory"),
+    ],
+)
+def test_exit_codes(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    record: Any,
+    code: int,
+    word: str,
+) -> None:
+    found, out, err = run_cli(monkeypatch, capsys, record)
+    assert found == code
+    assert err == ""
+    assert word in out
+
+
+def test_the_json_is_its_record(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = run_cli(monkeypatch, capsys, scripted, "--json")
+    (result,) = json.loads(out)["results"]
+    assert list(result) == list(GpuValidationResult.__dataclass_fields__)
+    assert result["tolerance"] == TOLERANCE
+    levels = [check["level"] for check in result["rows"][0]["levels"]]
+    assert levels == ["requested", "allocated", "reserved", "process"]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a CUDA device")
+def test_without_a_device_it_is_two_lines_and_exit_code_3(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["validate", "cifar-resnet8", "--device", "cuda"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    error, hint = err.splitlines()
+    assert error == "error: torch sees no CUDA device here"
+    assert hint.startswith("hint: ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--keep", "no-such-folder", "--device", "cuda"], ["--calibration", "x"]]
+)
+def test_options_are_checked_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    assert main(["validate", "cifar-resnet8", *arguments]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"precision": Precision.AMP_FP16}, {"precision": Precision.AMP_BF16, "accumulate": 2}],
+)
+def test_on_a_gpu_every_event_is_explained_and_the_replay_exact(changes: dict[str, Any]) -> None:
+    architecture = resolve("resnet18")
+    _, recipe = small(32, image=architecture.image, **changes)
+    (row,) = validate_on_cuda([(architecture, recipe)], record=record_history).rows
+    assert row.match is not None
+    assert row.match.only_predicted == ()
+    assert row.match.unexplained_bytes == 0
+    assert row.match.lifetimes_differ == 0
+    assert row.replay is not None
+    assert row.replay.exact
+    assert row.within
