@@ -1,15 +1,16 @@
 """What a notebook calls; the command line is a thin shell over the same jobs.
 
-Counting takes a millisecond and loads no torch. ``build`` and ``check`` load torch, ``frame``
-loads pandas, each when it is called.
+Counting takes a millisecond and loads no torch. ``build`` loads torch and ``frame``
+pandas, each when it is called.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from resprof.catalog.networks import resolve
 from resprof.counting import walk
+from resprof.errors import UsageError, printable
 from resprof.records.architecture import Architecture, Shortcut, StrideIn
 from resprof.records.cost import NetworkCost
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from resprof.records.claim import CheckedClaim
     from resprof.records.table import Table
+
+Option = TypeVar("Option", Shortcut, StrideIn)
 
 
 def architecture(
@@ -42,9 +45,18 @@ def architecture(
         classes=classes,
         in_channels=in_channels,
         width=width,
-        shortcut=Shortcut(shortcut) if shortcut else None,
-        stride_in=StrideIn(stride_in) if stride_in else None,
+        shortcut=_one_of(Shortcut, shortcut, "shortcut") if shortcut else None,
+        stride_in=_one_of(StrideIn, stride_in, "stride_in") if stride_in else None,
     )
+
+
+def _one_of(options: type[Option], text: str, what: str) -> Option:
+    try:
+        return options(text)
+    except ValueError:
+        raise UsageError(
+            f"no {what} {printable(text)}", hint=f"there are {', '.join(options)}"
+        ) from None
 
 
 def count(

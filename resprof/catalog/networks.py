@@ -92,6 +92,10 @@ def parse_image(text: str) -> tuple[int, int]:
             f"image {printable(text)} has too many sides",
             hint="write it like 224, or height x width like 480x640",
         )
+    if not all(sides):
+        raise UsageError(
+            f"image {printable(text)} is not a size", hint="write it like 224, or like 480x640"
+        )
     numbers = tuple(parse_count(side, "image", most=MOST_SIDE) for side in sides)
     return numbers[0], numbers[-1]
 
@@ -174,13 +178,13 @@ def _one(name: str, option: str, named: Option | None, asked: Option | None) -> 
 
 
 def _refuse_missing(member: Member, shortcut: Shortcut | None, stride_in: StrideIn | None) -> None:
-    if shortcut is not None and (member.shortcut is None or member.fixed):
+    if shortcut not in {None, member.shortcut} and (member.shortcut is None or member.fixed):
         what = "one kind of shortcut (option B)" if member.fixed else "no shortcuts"
         raise UsageError(
             f"{member.name} has {what}, option {shortcut} cannot be chosen",
             hint=f"write {member.name} alone; options A, B and C exist for resnet and cifar-resnet",
         )
-    if stride_in is not None and (member.stride_in is None or member.fixed):
+    if stride_in not in {None, member.stride_in} and (member.stride_in is None or member.fixed):
         what = "its stride in the 3x3" if member.fixed else "no bottleneck blocks"
         raise UsageError(
             f"{member.name} has {what}, v1 and v1.5 cannot be chosen",
@@ -224,7 +228,12 @@ def _widened(architecture: Architecture, width: float) -> Architecture:
         *(stage.outer for stage in architecture.stages),
         *((stem.channels,) if stem else ()),
     )
-    if not 0 < width <= MOST_WIDTH or not (unit * width).is_integer():
+    if not 0 < width <= MOST_WIDTH:
+        raise UsageError(
+            f"width {width:g} is out of range",
+            hint=f"{architecture.id} takes multiples of 1/{unit} up to {MOST_WIDTH:g}",
+        )
+    if not (unit * width).is_integer():
         raise UsageError(
             f"width {width:g} does not give whole numbers of channels",
             hint=f"{architecture.id} takes multiples of 1/{unit} up to {MOST_WIDTH:g}",

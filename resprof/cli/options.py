@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from resprof.catalog.networks import MOST_WIDTH, parse_image, resolve
+from resprof.catalog.networks import (
+    MOST_CHANNELS,
+    MOST_CLASSES,
+    MOST_WIDTH,
+    parse_image,
+    resolve,
+)
 from resprof.cli.output import Format
 from resprof.errors import UsageError, printable
 from resprof.records.architecture import Architecture, Shortcut, StrideIn
@@ -27,7 +33,8 @@ Classes = Annotated[str | None, typer.Option(metavar="N", help="number of classe
 InChannels = Annotated[str | None, typer.Option(metavar="N", help="channels of the image")]
 Width = Annotated[str | None, typer.Option(metavar="X", help="factor on all channel counts")]
 ShortcutOption = Annotated[
-    Shortcut | None, typer.Option("--shortcut", help="shortcut option of the paper, Sec. 4.1")
+    Shortcut | None,
+    typer.Option("--shortcut", case_sensitive=False, help="shortcut option, Sec. 4.1"),
 ]
 StrideInOption = Annotated[
     StrideIn | None,
@@ -63,8 +70,8 @@ def architecture(
     return resolve(
         model,
         image=parse_image(image) if image is not None else None,
-        classes=parse_count(classes, "classes", most=10**9) if classes is not None else None,
-        in_channels=parse_count(in_channels, "in-channels", most=10**9)
+        classes=parse_count(classes, "classes", most=MOST_CLASSES) if classes is not None else None,
+        in_channels=parse_count(in_channels, "in-channels", most=MOST_CHANNELS)
         if in_channels is not None
         else None,
         width=_parse_width(width) if width is not None else None,

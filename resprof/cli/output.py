@@ -57,6 +57,8 @@ class Output:
             raise UsageError(
                 f"{' and '.join(asked)} contradict each other", hint="ask for one format"
             )
+        if force and path in {None, "-"}:
+            raise UsageError("--force without a file to replace", hint="name one with -o")
         if path is None or path == "-":
             return cls(format=asked[0] if asked else Format.TABLE, path=None, force=force)
         file = Path(path)

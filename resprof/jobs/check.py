@@ -46,6 +46,10 @@ def _counted(
         return witness(model, image)
     except EnvironmentMissing as error:
         return error.message
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return "there is not enough memory here to run it"
+        raise
 
 
 def _forward(

@@ -14,17 +14,13 @@ from resprof.records.cost import NetworkCost
 def check_paper(only: str | None = None) -> tuple[CheckedClaim, ...]:
     """Every claim, or those whose id is ``only`` or starts with it, evaluated by computation."""
     every = (*claims(), *notes())
-    chosen = tuple(claim for claim in every if only is None or _under(claim.id, only))
+    chosen = tuple(claim for claim in every if only is None or claim.id.startswith(only))
     if not chosen:
         groups = sorted({claim.id.split(".")[0] for claim in every})
         raise UsageError(
             f"no claim {printable(only or '')}", hint=f"ids begin with {', '.join(groups)}"
         )
     return check_claims(chosen, Context(cost=_cost))
-
-
-def _under(claim: str, asked: str) -> bool:
-    return claim == asked or claim.startswith(f"{asked.rstrip('.')}.")
 
 
 def _cost(name: str, image: tuple[int, int] | None = None) -> NetworkCost:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 from resprof.catalog.networks import resolve, variants
@@ -75,12 +76,14 @@ def write_report(
     is not in it raises ``UsageError`` before any work, unless ``force``. Run files are never
     replaced.
     """
+    _make_folder(folder)
     counted = counted_files()
     owned = _owned(folder)
     _refuse_foreign(folder, [*counted, "index.md", MANIFEST], owned, force=force)
     run_file = _new_run_file(folder)
     say(f"counted {len(variants())} networks and {len(check_paper())} claims")
-    _write(folder, counted)
+    # The manifest first: after an interrupt the next report may still replace these files.
+    _write(folder, {MANIFEST: _manifest({*counted, *owned})} | counted)
     results = measure(
         workloads(quick=quick),
         run_file=run_file,
@@ -92,7 +95,7 @@ def write_report(
     _refuse_foreign(folder, measured, owned, force=force)
     every = {**counted, **measured}
     every["index.md"] = index(every, measured=table)
-    every[MANIFEST] = to_json({"schema": SCHEMA, "files": sorted({*every, MANIFEST, *owned})})
+    every[MANIFEST] = _manifest({*every, *owned})
     _write(folder, every)
     return Report(
         folder=folder,
@@ -183,6 +186,10 @@ def slug(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unknown"
 
 
+def _manifest(files: set[str]) -> str:
+    return to_json({"schema": SCHEMA, "files": sorted({*files, "index.md", MANIFEST})})
+
+
 def _owned(folder: Path) -> set[str]:
     try:
         files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
@@ -199,7 +206,6 @@ def _owned(folder: Path) -> set[str]:
 def _refuse_foreign(
     folder: Path, files: Sequence[str] | Files, owned: set[str], *, force: bool
 ) -> None:
-    _make_folder(folder)
     foreign = [name for name in files if name not in owned and (folder / name).exists()]
     if foreign and not force:
         raise UsageError(
@@ -209,6 +215,10 @@ def _refuse_foreign(
 
 
 def _make_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            f"{printable_path(folder)} is not a folder", hint="name another one with --out"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -223,9 +233,16 @@ def _make_folder(folder: Path) -> None:
 
 
 def _new_run_file(folder: Path) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     _make_folder(folder / "runs")
-    return folder / "runs" / f"{stamp}.jsonl"
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    for number in count(1):
+        file = folder / "runs" / (f"{stamp}.jsonl" if number == 1 else f"{stamp}-{number}.jsonl")
+        try:
+            file.touch(exist_ok=False)  # two reports of one second must not share a file
+        except FileExistsError:
+            continue
+        return file
+    raise AssertionError("numbers do not end")
 
 
 def _write(folder: Path, files: Files) -> None:

@@ -67,13 +67,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedClaim:
-    """A row of `resprof paper`."""
+    """A row of `resprof paper`; ``printed`` and ``unit`` are None where the claim has no figure."""
 
     id: str
     where: str
     statement: str
-    printed: str
-    unit: str
+    printed: str | None
+    unit: str | None
     ours: int | float | str | None
     verdict: Verdict
     explanation: str

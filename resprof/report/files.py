@@ -11,6 +11,12 @@ from resprof.errors import UsageError, printable_path
 
 def check_writable(file: Path, *, force: bool) -> None:
     """Raises a usage error if writing the file would fail or destroy something."""
+    try:
+        file.exists()
+    except OSError as error:  # a name that is too long, for example
+        raise UsageError(
+            f"cannot write {printable_path(file)}: {error.strerror}", hint="name a file elsewhere"
+        ) from None
     if file.exists() and not file.is_file():
         raise UsageError(f"{printable_path(file)} is not a regular file", hint="name a file")
     if file.exists() and not force:
@@ -28,19 +34,20 @@ def check_writable(file: Path, *, force: bool) -> None:
 def write_whole(file: Path, text: str) -> None:
     """Writes a temporary file beside ``file`` and renames it, so no reader sees a part."""
     target = file.resolve()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    temporary: Path | None = None
     try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".resprof-")
+        temporary = Path(name)
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             out.write(text)
         umask = os.umask(0)
         os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
-        Path(name).replace(target)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(target)
     except OSError as error:
-        Path(name).unlink(missing_ok=True)
         raise UsageError(
             f"cannot write {printable_path(file)}: {error.strerror}", hint="name a file elsewhere"
         ) from None
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    finally:
+        if temporary is not None:  # after the renaming there is nothing left of it
+            temporary.unlink(missing_ok=True)

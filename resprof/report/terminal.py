@@ -19,6 +19,8 @@ _PROSE_LEAST = 28
 """A column of sentences is wrapped, but not to less than this."""
 _PROSE_MOST = 64
 """Nor is it wider than this where there is room for anything: nobody reads longer lines."""
+_WORD_LEAST = 16
+"""Less room than this does not hold a word and its neighbour."""
 _BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -51,14 +53,34 @@ def terminal(table: Table, screen: Screen) -> str:
     lines = [screen.styled(line, _BOLD) for line in screen.wrapped(one_line(table.title))]
     lines += [screen.styled(line, _DIM) for line in screen.wrapped(one_line(table.subtitle))]
     lines.append("")
-    lines += [line for head in heads for line in layout.row(head)]
-    lines.append(_RULE * layout.width)
-    lines += [line for row in body for line in layout.row(row)]
-    lines += [screen.styled(line, _BOLD) for row in foot for line in layout.row(row)]
-    for note in (*table.notes, *layout.left_out()):
+    narrow = screen.width is not None and not layout.holds_sentences(screen.width)
+    if narrow:
+        lines += _records(table.columns, body, screen)
+    else:
+        lines += [line for head in heads for line in layout.row(head) if line.strip()]
+        lines.append(_RULE * layout.width)
+        lines += [line for row in body for line in layout.row(row)]
+        lines += [screen.styled(line, _BOLD) for row in foot for line in layout.row(row)]
+    for note in (*table.notes, *(() if narrow else layout.left_out())):
         lines += ["", *screen.wrapped(one_line(note))]
     joined = "\n".join(line.rstrip(" ") for line in lines) + "\n"
     return joined.translate(ASCII) if screen.ascii else joined
+
+
+def _records(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
+    """A row under the other, a line or more for each cell: for sentences on a narrow screen."""
+    indent = max(len(column.title) for column in columns[1:]) + len(_GAP)
+    room = max((screen.width or 0) - indent, _WORD_LEAST)
+    lines: list[str] = []
+    for first, *rest in rows:
+        lines.append(screen.styled(first, _BOLD))
+        for column, text in zip(columns[1:], rest, strict=True):
+            if text:
+                first_line, *more = textwrap.wrap(text, room, break_long_words=False)
+                lines.append(column.title.ljust(indent) + first_line)
+                lines += [" " * indent + line for line in more]
+        lines.append("")
+    return lines[:-1]
 
 
 def _heads(columns: Sequence[Column]) -> list[list[str]]:
@@ -113,7 +135,8 @@ class _Layout:
         for index in kept:
             if columns[index].form is Form.PROSE:
                 spare = room - _total(least, kept)
-                widths[index] = min(widths[index], least[index] + max(spare, 0))
+                least[index] = min(widths[index], least[index] + max(spare, 0))
+                widths[index] = least[index]
         return cls(columns=columns, kept=tuple(kept), widths=tuple(widths))
 
     @property
@@ -137,6 +160,11 @@ class _Layout:
             )
             for line in range(max(len(part) for part in parts.values()))
         ]
+
+    def holds_sentences(self, room: int) -> bool:
+        """Whether the columns of sentences that must be shown leave the table within the room."""
+        prose = any(self.columns[index].form is Form.PROSE for index in self.kept)
+        return not prose or self.width <= room
 
     def left_out(self) -> tuple[str, ...]:
         """A sentence that names the columns that found no room."""

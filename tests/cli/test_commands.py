@@ -132,6 +132,16 @@ def test_paper_lists_claims_with_verdicts(capsys: pytest.CaptureFixture[str]) ->
         (["flops", "resnet50", "--width", "nan"], "1/64"),
         (["flops", "resnet50", "--classes", "0"], "1 to"),
         (["flops", "resnet50", "--unique", "--per", "layer"], "a row per shape"),
+        (["flops", "resnet50", "--reconcile", "--per", "layer"], "leave it out"),
+        (["flops", "resnet50", "--check", "--per", "stage"], "leave it out"),
+        (["flops", "resnet50", "--reconcile", "--batch", "2"], "leave out --mode"),
+        (["flops", "resnet50", "--unique", "--mode", "train"], "leave out --mode"),
+        (["flops", "resnet50", "--force"], "-o"),
+        (["flops", "resnet50", "--width", "128"], "up to 64"),
+        (["flops", "resnet50", "--image", "224x"], "480x640"),
+        (["flops", "cifar-resnet99999"], "9998"),
+        (["flops", "resnet50", "--classes", "20000000"], "10,000,000"),
+        (["report", "--out", " "], "--out reports"),
         (["flops", "resnet50", "--json", "--csv"], "one format"),
         (["flops", "resnet50", "--per", "stages"], "see: resprof flops --help"),
         (["flops", "resnet50", "--nonsense"], "see: resprof flops --help"),
@@ -190,6 +200,40 @@ def test_a_folder_is_no_output_file(capsys: pytest.CaptureFixture[str], tmp_path
     code, _, err = run(capsys, "flops", "resnet50", "-o", str(tmp_path / "x.json"), "--force")
     assert code == 2
     assert "regular file" in err
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + ".json", "no/such/target.json"])
+def test_a_file_that_cannot_be_made_is_two_lines(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / name
+    if "/" in name:  # a link into nothing
+        file = tmp_path / "link.json"
+        file.symlink_to(tmp_path / name)
+    code, out, err = run(capsys, "flops", "resnet50", "-o", str(file))
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 2
+
+
+def test_naming_the_only_form_of_a_network_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--shortcut", "b", "--stride-in", "3x3"]
+    (named,) = answer(capsys, "flops", "resnext50_32x4d", *arguments)["results"]
+    (bare,) = answer(capsys, "flops", "resnext50_32x4d")["results"]
+    assert named == bare
+
+
+def test_what_does_not_fit_in_memory_is_not_counted_again_and_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> WitnessCount:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1")
+
+    monkeypatch.setattr("resprof.jobs.check.count_with_fvcore", too_large)
+    code, out, _ = run(capsys, "flops", "resnet18", "--image", "64", "--check", "--json")
+    fvcore, torch = json.loads(out)["results"][0]["check"]
+    assert code == 0
+    assert "not enough memory" in fvcore["explanation"]
+    assert torch["agrees"] is True
 
 
 def test_a_link_is_written_through(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -313,10 +357,11 @@ def test_the_printed_json_has_the_fields_of_its_record(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_a_full_disk_is_two_lines() -> None:
+@pytest.mark.parametrize("arguments", [["flops", "resnet50"], ["flops", "--help"], ["--help"]])
+def test_a_full_disk_is_two_lines(arguments: list[str]) -> None:
     with open("/dev/full", "w") as full:  # noqa: PTH123 # a device, not a path of ours
         done = subprocess.run(
-            [sys.executable, "-m", "resprof", "flops", "resnet50"],
+            [sys.executable, "-m", "resprof", *arguments],
             stdout=full,
             stderr=subprocess.PIPE,
             check=False,

@@ -134,6 +134,21 @@ def test_a_foreign_manifest_is_not_trusted(tmp_path: Path, manifest: str) -> Non
 
 
 @pytest.mark.usefixtures("_no_measuring")
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(UsageError, match="not a folder"):
+        write_report(file)
+    assert file.read_text() == "mine"
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_two_reports_of_one_second_have_a_run_file_each(tmp_path: Path) -> None:
+    files = {write_report(tmp_path).run_file for _ in range(3)}
+    assert len(files) == 3
+
+
+@pytest.mark.usefixtures("_no_measuring")
 def test_a_devices_name_stays_inside_the_folder(tmp_path: Path) -> None:
     write_report(tmp_path)
     (folder,) = (tmp_path / "measured").iterdir()
@@ -161,7 +176,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_keeps_what_was_measured(
-    tmp_path: Path, number: signal.Signals, code: int
+    tmp_path: Path, number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = start(tmp_path)
     os.kill(process.pid, number)
@@ -173,6 +188,9 @@ def test_an_interrupt_keeps_what_was_measured(
     assert '"record":"round"' in run_file.read_text()
     assert (tmp_path / "networks.csv").exists()
     assert not list(tmp_path.rglob(".*"))
+    monkeypatch.setattr(job, "measure", scripted)
+    write_report(tmp_path)  # what was written before the interrupt does not stand in the way
+    assert len(list(tmp_path.glob("runs/*.jsonl"))) == 2
 
 
 @pytest.mark.slow

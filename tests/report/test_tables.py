@@ -160,6 +160,36 @@ def test_zero_is_zero_and_unknown_is_not() -> None:
     assert cell(0.0, Form.SHARE) == "0.0%"
 
 
+def sentences() -> Table:
+    return Table(
+        name="sentences",
+        title="a table whose sentences must be shown",
+        columns=(
+            Column(key="id", title="claim"),
+            Column(key="macs", title="MACs", form=Form.COUNT),
+            Column(key="how", title="how it arises", form=Form.PROSE),
+            Column(key="why", title="why", form=Form.PROSE),
+        ),
+        rows=(
+            ("a claim", 3_857_973_248, "a sentence of some length, long enough to wrap", "another"),
+            ("one more", None, "short", "and a longer one that says what the short one did not"),
+        ),
+    )
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_sentences_that_must_be_shown_are_shown_at_every_width(width: int) -> None:
+    text = terminal(sentences(), Screen(width=width))
+    golden(f"sentences-{width}.txt", text)
+    assert max(len(line) for line in text.splitlines()) <= width
+    words = set(text.split())
+    for row in sentences().rows:
+        for value in row:
+            if isinstance(value, str):
+                assert set(value.split()) <= words
+    assert "3,857,973,248" in words
+
+
 HOSTILE = "=cmd|' /C calc'!A0 <script>alert(1)</script> \x1b[31m | x"
 
 

@@ -54,6 +54,16 @@ def flops(
             "--unique and --per contradict each other", hint="--unique has a row per shape"
         )
     images = opt.parse_batch(batch)
+    if (reconcile or check) and per is not None:
+        raise UsageError(
+            "--per means nothing beside --check and --reconcile",
+            hint="leave it out: they count layer by layer",
+        )
+    if (reconcile or unique) and (mode is not Mode.INFER or images != 1):
+        raise UsageError(
+            "--reconcile and --unique are of one image, forward",
+            hint="leave out --mode and --batch",
+        )
     architectures = [
         opt.architecture(
             model,

@@ -10,7 +10,7 @@ import typer
 
 from resprof.cli import options as opt
 from resprof.cli.output import emit, say, stdout_screen
-from resprof.errors import EXIT_OK, NotMeasured
+from resprof.errors import EXIT_OK, NotMeasured, UsageError
 from resprof.records.recipe import Workload
 
 
@@ -25,6 +25,8 @@ def report(
     from resprof.jobs.report import write_report
     from resprof.report.terminal import terminal
 
+    if not out.strip():
+        raise UsageError("--out names no folder", hint="name one, such as --out reports")
     # Lines between configurations, on a terminal only: nothing is drawn while a child measures.
     tell = say if sys.stderr.isatty() else _nothing
 

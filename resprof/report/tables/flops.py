@@ -21,6 +21,14 @@ _OUTPUT = Column(key="output", title="output", form=Form.SHAPE, priority=3)
 _PARAMS = Column(key="params", title="params", form=Form.COUNT, origin=_COUNTED)
 _MACS = Column(key="macs", title="MACs", form=Form.COUNT, origin=_COUNTED)
 _SHARE = Column(key="share", title="share", form=Form.SHARE, origin=_COUNTED, priority=1)
+_GRADIENTS = tuple(
+    Column(key=key, title=title, form=Form.COUNT, origin=_COUNTED, priority=6)
+    for key, title in (
+        ("forward_macs", "forward"),
+        ("input_grad_macs", "input grad"),
+        ("weight_grad_macs", "weight grad"),
+    )
+)
 _FLOPS = Column(key="flops", title="FLOPs", form=Form.SI, origin=_COUNTED, priority=2)
 
 
@@ -69,9 +77,10 @@ def paper_sentence(paper: PaperFigure) -> str:
         Verdict.ROUNDING: "its digits arise by rounding, not by truncation",
         Verdict.TRUNCATION: "its digits arise by truncation, not by rounding",
     }.get(paper.verdict, "its digits arise neither by rounding nor by truncation")
+    whereof = "" if paper.id.startswith("params.") else " for a forward pass of one image"
     side = "above" if paper.deviation >= 0 else "below"
     return (
-        f"The paper ({paper.where}) prints {paper.printed} {paper.unit}; ours, "
+        f"The paper ({paper.where}) prints {paper.printed} {paper.unit}{whereof}; ours, "
         f"{units.significant(paper.ours, 4)}, is {units.format_percent(abs(paper.deviation))} "
         f"{side}; {how}."
     )
@@ -87,6 +96,7 @@ def comparison_table(results: Sequence[FlopsResult]) -> Table:
         _FLOPS,
         Column(key="paper", title="paper", form=Form.TEXT, origin=Origin.PUBLISHED, priority=1),
         Column(key="deviation", title="off by", form=Form.DEVIATION, origin=_COUNTED, priority=1),
+        Column(key="verdict", title="digits", priority=2),
         *(
             Column(key=f"{stage}_macs", title=stage, form=Form.SI, origin=_COUNTED, priority=3)
             for stage in _in_order(stages)
@@ -103,6 +113,7 @@ def comparison_table(results: Sequence[FlopsResult]) -> Table:
                 result.total.flops,
                 f"{result.paper.printed} {result.paper.unit}" if result.paper else None,
                 result.paper.deviation if result.paper else None,
+                result.paper.verdict.value if result.paper else None,
                 *(by_stage.get(stage) for stage in _in_order(stages)),
             )
         )
@@ -209,6 +220,7 @@ def _columns(result: FlopsResult) -> tuple[Column, ...]:
         Column(key="dilation", title="dilation", form=Form.SHAPE, priority=7),
         Column(key="groups", title="groups", form=Form.COUNT, priority=7),
         _PARAMS,
+        *(_GRADIENTS if train else ()),
         _MACS,
         _FLOPS,
         _SHARE,

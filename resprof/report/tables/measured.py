@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from resprof.records.environment import Environment
 from resprof.records.run import Interval, Result
 from resprof.records.table import Column, Form, Origin, Table, Value
+from resprof.units import format_shape
 
 _MEASURED = Origin.MEASURED
 
@@ -15,8 +16,8 @@ def measured_table(environment: Environment, results: Sequence[Result]) -> Table
     """A row for each configuration; a bad ending is a row too."""
     return Table(
         name="measured",
-        title=f"Measured on {device_name(environment)}",
-        subtitle=describe(environment),
+        title=f"Measured on {device_kind(environment)} {device_name(environment)}",
+        subtitle=f"{_recipes(results)}; {describe(environment)}",
         columns=(
             Column(key="model", title="model"),
             Column(key="mode", title="mode"),
@@ -51,7 +52,8 @@ def measured_table(environment: Environment, results: Sequence[Result]) -> Table
             (
                 "Latency is one batch in flight; images/s is back to back. Peak tensors are live "
                 "tensors at their most, parameters included; activations are what is kept for "
-                "backward at the end of forward, in inference the largest live set."
+                "backward at the end of forward, in inference the largest live set. Peak process "
+                "is resident memory above what the process had before the network was built."
             ),
             "Measured here and now: never to be compared with a figure of another kind of device.",
         ),
@@ -62,8 +64,9 @@ def stage_memory_table(environment: Environment, results: Sequence[Result]) -> T
     """Activation memory per stage."""
     return Table(
         name="activations",
-        title=f"Activation memory per stage, measured on {device_name(environment)}",
-        subtitle=describe(environment),
+        title=f"Activation memory per stage, measured on {device_kind(environment)} "
+        f"{device_name(environment)}",
+        subtitle=f"{_recipes(results)}; {describe(environment)}",
         columns=(
             Column(key="model", title="model"),
             Column(key="mode", title="mode"),
@@ -91,6 +94,25 @@ def stage_memory_table(environment: Environment, results: Sequence[Result]) -> T
             ),
         ),
     )
+
+
+def _recipes(results: Sequence[Result]) -> str:
+    """What all configurations have in common, or in turn: image, precision, layout, engine."""
+    common = dict.fromkeys(
+        f"{format_shape(recipe.image)}, {recipe.precision}, {recipe.memory_format}, {recipe.engine}"
+        for recipe in (result.workload.recipe for result in results)
+    )
+    optimizers = dict.fromkeys(
+        f"training with {recipe.optimizer} ({recipe.optimizer_impl})"
+        for recipe in (result.workload.recipe for result in results)
+        if recipe.optimizer
+    )
+    return "; ".join((*common, *optimizers))
+
+
+def device_kind(environment: Environment) -> str:
+    """What kind of device ran."""
+    return "the GPU" if environment.gpu is not None else "the CPU"
 
 
 def device_name(environment: Environment) -> str:

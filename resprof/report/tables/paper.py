@@ -25,18 +25,12 @@ def claims_table(claims: Sequence[CheckedClaim]) -> Table:
         columns=(
             Column(key="id", title="claim"),
             Column(key="where", title="where", priority=5),
-            Column(key="statement", title="what it says", form=Form.PROSE, priority=4),
-            Column(
-                key="printed",
-                title="printed",
-                form=Form.PROSE,
-                origin=Origin.PUBLISHED,
-                priority=1,
-            ),
-            Column(key="unit", title="unit", priority=2),
-            Column(key="ours", title="ours", form=Form.PROSE, origin=Origin.COUNTED, priority=1),
+            Column(key="statement", title="what it says", form=Form.PROSE),
+            Column(key="printed", title="printed", form=Form.PROSE, origin=Origin.PUBLISHED),
+            Column(key="unit", title="unit"),
+            Column(key="ours", title="ours", form=Form.PROSE, origin=Origin.COUNTED),
             Column(key="verdict", title="verdict"),
-            Column(key="explanation", title="how it arises", form=Form.PROSE, priority=3),
+            Column(key="explanation", title="how it arises", form=Form.PROSE),
         ),
         rows=tuple(
             (
@@ -87,9 +81,9 @@ def figures_table(name: str, title: str, results: Sequence[FlopsResult]) -> Tabl
     )
 
 
-def _readable(printed: str) -> str:
+def _readable(printed: str | None) -> str | None:
     """What is printed in several figures, which is kept as JSON, as a list that people read."""
-    if not printed.startswith(("{", "[")):
+    if printed is None or not printed.startswith(("{", "[")):
         return printed
     kept = json.loads(printed)
     if isinstance(kept, dict):
