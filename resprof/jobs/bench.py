@@ -15,7 +15,15 @@ from resprof.measure.launch import Ending, run_child
 from resprof.measure.plan import Order, Plan
 from resprof.records.architecture import Architecture
 from resprof.records.environment import DeviceKind, Environment
-from resprof.records.recipe import Checkpoint, Engine, MemoryFormat, Mode, Precision, Workload
+from resprof.records.recipe import (
+    Checkpoint,
+    Engine,
+    MemoryFormat,
+    Mode,
+    Precision,
+    Recipe,
+    Workload,
+)
 from resprof.records.run import Flag, Outcome, Record, Result, Round, RunFile
 
 _SUBJECT = "resprof.jobs.bench_subject:subject"
@@ -119,6 +127,17 @@ def _joined(workload: Workload, ending: Ending, rounds: Sequence[Round]) -> Resu
         throughput=found_throughput,
         observed=observed,
         flags=flags,
+    )
+
+
+def workload_of(architecture: Architecture, recipe: Recipe) -> Workload:
+    """The architecture and the recipe by name, as a child process is told."""
+    return Workload(
+        model=architecture.id,
+        classes=architecture.classes,
+        in_channels=architecture.in_channels,
+        width=architecture.width,
+        recipe=recipe,
     )
 
 

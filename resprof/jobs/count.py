@@ -94,16 +94,16 @@ def paper_figure(cost: NetworkCost) -> PaperFigure | None:
 
 def elsewhere(cost: NetworkCost) -> str | None:
     """What other tools print for torchvision's network of this name, and why they differ."""
-    from resprof.counting.reconcile import TORCHVISION, reconcile, torchvision_sibling
+    from resprof.counting.reconcile import TORCHVISION, reconcile
 
-    ours = cost.architecture
-    sibling = torchvision_sibling(ours)
-    theirs = cost if sibling is None else count(resolve(sibling, image=ours.image))
-    stated, *tools = reconcile(theirs)
-    if stated.value is None or ours.classes != theirs.architecture.classes:
+    sibling = _torchvisions(cost)
+    stated, *tools = reconcile(sibling or cost)
+    if stated.value is None:
         return None
-    known = TORCHVISION[theirs.architecture.id].name
-    which = f"torchvision's {known} is {theirs.architecture.id}; it" if sibling else "torchvision"
+    which = "torchvision"
+    if sibling is not None:
+        name = sibling.architecture.id
+        which = f"torchvision's {TORCHVISION[name].name} is {name}; it"
     printed = ", ".join(
         f"{tool.tool} {format_si(tool.value)}" for tool in tools if tool.per_mac == 1 and tool.value
     )
@@ -121,19 +121,26 @@ def _unique(cost: NetworkCost) -> tuple[UniqueConv, ...]:
 
 def _others(cost: NetworkCost) -> tuple[tuple[ToolFigure, ...], Sibling | None]:
     """What other tools print for this network, and for torchvision's of the same name."""
-    from resprof.counting.reconcile import reconcile, torchvision_sibling
+    from resprof.counting.reconcile import reconcile
 
-    ours = cost.architecture
-    name = torchvision_sibling(ours)
-    if name is None:
+    theirs = _torchvisions(cost)
+    if theirs is None:
         return reconcile(cost), None
-    theirs = count(resolve(name, image=ours.image, classes=ours.classes))
     sibling = Sibling(
         model=theirs.architecture.id,
         extra_macs=theirs.total.macs - cost.total.macs,
         figures=reconcile(theirs),
     )
     return reconcile(cost), sibling
+
+
+def _torchvisions(cost: NetworkCost) -> NetworkCost | None:
+    """Torchvision's network of the same name, None where that is this very one or there is none."""
+    from resprof.counting.reconcile import torchvision_sibling
+
+    ours = cost.architecture
+    name = torchvision_sibling(ours)
+    return None if name is None else count(resolve(name, image=ours.image, classes=ours.classes))
 
 
 def _macs(cost: Cost, mode: Mode) -> int:

@@ -16,8 +16,9 @@ from itertools import count
 from pathlib import Path
 
 from resprof.catalog.networks import resolve, variants
+from resprof.catalog.published import claims, notes
 from resprof.errors import UsageError, printable_path
-from resprof.jobs.bench import Progress, measure, silent
+from resprof.jobs.bench import Progress, measure, silent, workload_of
 from resprof.jobs.count import flops
 from resprof.jobs.paper import check_paper
 from resprof.measure.plan import Plan
@@ -81,7 +82,7 @@ def write_report(
     owned = _owned(folder)
     _refuse_foreign(folder, [*counted, "index.md", MANIFEST], owned, force=force)
     run_file = _new_run_file(folder)
-    say(f"counted {len(variants())} networks and {len(check_paper())} claims")
+    say(f"counted {len(variants())} networks and {len(claims()) + len(notes())} claims")
     # The manifest first: after an interrupt the next report may still replace these files.
     _write(folder, {MANIFEST: _manifest({*counted, *owned})} | counted)
     results = measure(
@@ -94,12 +95,11 @@ def write_report(
     measured, table = measured_files(run_file)
     _refuse_foreign(folder, measured, owned, force=force)
     every = {**counted, **measured}
-    every["index.md"] = index(every, measured=table)
-    every[MANIFEST] = _manifest({*every, *owned})
-    _write(folder, every)
+    last = {"index.md": index(every, measured=table), MANIFEST: _manifest({*every, *owned})}
+    _write(folder, measured | last)
     return Report(
         folder=folder,
-        files=tuple(every),
+        files=(*every, *last),
         run_file=run_file,
         measured=table,
         failed=tuple(r for r in results if r.outcome in {Outcome.FAILED, Outcome.HUNG}),
@@ -164,21 +164,16 @@ def workloads(*, quick: bool) -> tuple[Workload, ...]:
 def _workload(model: str, mode: Mode, batch: int) -> Workload:
     architecture = resolve(model)
     train = mode is Mode.TRAIN
-    return Workload(
-        model=architecture.id,
-        classes=architecture.classes,
-        in_channels=architecture.in_channels,
-        width=architecture.width,
-        recipe=Recipe(
-            mode=mode,
-            batch=batch,
-            image=architecture.image,
-            optimizer=Optimizer.SGD_MOMENTUM if train else None,
-            optimizer_impl=OptimizerImpl.FOREACH if train else None,
-            accumulate=1 if train else None,
-            checkpoint=Checkpoint.NONE if train else None,
-        ),
+    recipe = Recipe(
+        mode=mode,
+        batch=batch,
+        image=architecture.image,
+        optimizer=Optimizer.SGD_MOMENTUM if train else None,
+        optimizer_impl=OptimizerImpl.FOREACH if train else None,
+        accumulate=1 if train else None,
+        checkpoint=Checkpoint.NONE if train else None,
     )
+    return workload_of(architecture, recipe)
 
 
 def slug(name: str) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resprof.catalog.networks import resolve
 from resprof.errors import NotMeasured
-from resprof.jobs.bench import architecture_of
+from resprof.jobs.bench import architecture_of, workload_of
 from resprof.jobs.fit import predict_memory
 from resprof.jobs.trace import network_of, trace_workload
 from resprof.measure.memory_history import DeviceMemory, run_in_child
@@ -258,17 +258,6 @@ def _steps_class(device: str) -> type[Steps]:
 
 
 _AUTOCAST = {Precision.AMP_FP16: "float16", Precision.AMP_BF16: "bfloat16"}
-
-
-def workload_of(architecture: Architecture, recipe: Recipe) -> Workload:
-    """The architecture and the recipe by name, as a child process is told."""
-    return Workload(
-        model=architecture.id,
-        classes=architecture.classes,
-        in_channels=architecture.in_channels,
-        width=architecture.width,
-        recipe=recipe,
-    )
 
 
 def _levels(

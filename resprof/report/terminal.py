@@ -145,8 +145,6 @@ class _Layout:
 
     def row(self, cells: Sequence[str]) -> list[str]:
         """The lines that one row takes: one, or more where a sentence is wrapped."""
-        if not cells:
-            return []
         parts = {
             index: textwrap.wrap(cells[index], self.widths[index]) or [""]
             if len(cells[index]) > self.widths[index]

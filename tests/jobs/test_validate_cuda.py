@@ -14,6 +14,7 @@ import torch
 from resprof.catalog.networks import resolve
 from resprof.cli.main import main
 from resprof.errors import NotMeasured, UsageError
+from resprof.jobs.bench import workload_of
 from resprof.jobs.trace import trace_workload
 from resprof.jobs.validate_cuda import (
     HELD_FROM_BATCH,
@@ -22,7 +23,6 @@ from resprof.jobs.validate_cuda import (
     record_history,
     record_steps,
     validate_on_cuda,
-    workload_of,
 )
 from resprof.measure.environment import machine_environment
 from resprof.measure.memory_history import Usage
