@@ -19,7 +19,7 @@ from resprof.records.trace import Action, Phase, Trace
 from resprof.tracing.cache import FORMAT, TraceCache, default_directory
 
 if TYPE_CHECKING:
-    from resprof.tracing.network import Network
+    from resprof.steps.network import Network
 
 _NOT_IN_KEY = ("batch", "image", "engine", "cudnn_benchmark")
 """What a trace does not depend on, or has in its architecture."""
@@ -94,9 +94,8 @@ def live_peaks(architecture: Architecture, recipe: Recipe) -> LivePeaks:
     statistics of batch norm. To be called in a process of its own where memory is short: the run
     takes what it measures.
     """
-    from resprof.tracing.setup import model_without_tensors
-    from resprof.tracing.steps import Steps
-    from resprof.tracing.watch import Watch
+    from resprof.steps.empty import empty_steps, model_without_tensors, run_steps
+    from resprof.steps.watch import Watch
     from resprof.witnesses.profiler_memory import Mark, profiled_peaks
 
     architecture = _sized(architecture, recipe)
@@ -112,8 +111,8 @@ def live_peaks(architecture: Architecture, recipe: Recipe) -> LivePeaks:
 
     def run(mark: Mark) -> None:
         model = model_without_tensors(network)
-        steps = Steps(model, network, recipe, kernels=DeviceKind.CPU, watch=Marking(mark))
-        steps.run()
+        watch = Marking(mark)
+        run_steps(empty_steps(model, network, recipe, kernels=DeviceKind.CPU, watch=watch))
 
     measured = {Phase(name): peak for name, peak in profiled_peaks(run).items()}
     predicted = phase_peaks(traced, recipe.batch)
@@ -142,7 +141,7 @@ def network_of(architecture: Architecture) -> Network:
     """The network as the tracing room takes it. Loads torch."""
     from resprof.models.build import build
     from resprof.models.stages import stage_paths
-    from resprof.tracing.network import Network
+    from resprof.steps.network import Network
 
     stages = stage_paths(architecture)
     return Network(

@@ -84,6 +84,24 @@ class Recipe:
     cudnn_benchmark: bool = False
 
 
+def infer(*, batch: int, image: tuple[int, int]) -> Recipe:
+    """A forward pass with everything else at its default."""
+    return Recipe(mode=Mode.INFER, batch=batch, image=image)
+
+
+def train(*, batch: int, image: tuple[int, int]) -> Recipe:
+    """The paper's training step with everything else at its default."""
+    return Recipe(
+        mode=Mode.TRAIN,
+        batch=batch,
+        image=image,
+        optimizer=Optimizer.SGD_MOMENTUM,
+        optimizer_impl=OptimizerImpl.FOREACH,
+        accumulate=1,
+        checkpoint=Checkpoint.NONE,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """A network by its canonical id and parameters, and the recipe it is run by."""

@@ -11,11 +11,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from resprof.errors import UsageError
 from resprof.records.environment import DeviceKind
 from resprof.records.recipe import OptimizerImpl, Recipe
-from resprof.tracing.network import Network
+from resprof.steps.empty import empty_steps, model_without_tensors, run_steps
+from resprof.steps.network import Network
 from resprof.tracing.raw import RawTrace
 from resprof.tracing.recorder import Recorder
-from resprof.tracing.setup import model_without_tensors
-from resprof.tracing.steps import Steps
 
 
 @contextmanager
@@ -42,8 +41,8 @@ def record(network: Network, recipe: Recipe, *, kernels: DeviceKind) -> RawTrace
     # The steps outlive the recording: what they hold at its end is live.
     with _no_collection(), FakeTensorMode(), recorder:
         try:
-            steps = Steps(model, network, recipe, kernels=kernels, watch=recorder)
-            steps.run()
+            steps = empty_steps(model, network, recipe, kernels=kernels, watch=recorder)
+            run_steps(steps)
         except ValueError as error:
             raise UsageError(
                 f"the network refuses a batch of {recipe.batch}: {error}",

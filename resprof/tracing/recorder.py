@@ -24,10 +24,10 @@ from torch.utils._pytree import tree_leaves
 
 from resprof.records.environment import DeviceKind
 from resprof.records.trace import Phase, Role
+from resprof.steps.watch import Watch
 from resprof.tracing.errors import NotTraceable
 from resprof.tracing.kernels import Call, run
 from resprof.tracing.raw import Ledger, RawTrace
-from resprof.tracing.watch import Watch
 
 _CPU = torch.device("cpu")
 _STEP_NUMBER = 1.0

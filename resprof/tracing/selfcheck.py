@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from resprof.records.environment import DeviceKind
 from resprof.records.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe
 from resprof.records.trace import Action, Phase, Role
+from resprof.steps.empty import STEPS
+from resprof.steps.network import Network
 from resprof.tracing.errors import UnknownTorch
-from resprof.tracing.network import Network
 from resprof.tracing.raw import RawTrace
 from resprof.tracing.record import record
-from resprof.tracing.steps import STEPS
 
 _BATCH, _SIDE, _CHANNELS, _WIDTH, _CLASSES = 2, 8, 3, 4, 5
 _FP32, _INT64 = 4, 8

@@ -9,11 +9,11 @@ import torch
 from resprof.records.environment import DeviceKind
 from resprof.records.recipe import Recipe
 from resprof.records.trace import Trace
+from resprof.steps.empty import STEPS
+from resprof.steps.network import Network
 from resprof.tracing.affine import alone, join
-from resprof.tracing.network import Network
 from resprof.tracing.record import record
 from resprof.tracing.selfcheck import check_torch
-from resprof.tracing.steps import STEPS
 
 TRACED = (2, 3)
 """The batch sizes that are traced for all others from 2 on."""

@@ -30,8 +30,8 @@ from resprof.records.recipe import (
     Workload,
 )
 from resprof.records.trace import Action, Event, Phase, Role, Trace
+from resprof.steps.network import Network
 from resprof.tracing.errors import NotTraceable
-from resprof.tracing.network import Network
 from resprof.tracing.trace import TRACED, trace, trace_alone
 
 _FP32, _INT64 = 4, 8
@@ -214,26 +214,23 @@ def _workload(name: str, recipe: Recipe) -> Workload:
 
 
 @pytest.mark.parametrize("name", ["resnet18", "cifar-resnet20", "resnet50-v1.5", "plain18"])
-def test_kept_for_backward_is_what_saved_tensors_are(name: str) -> None:
+def test_kept_for_backward_is_what_a_real_run_keeps(name: str) -> None:
     recipe = replace(TRAIN, batch=3)
-    what = subject(_workload(name, recipe))
-    work = prepare(what, recipe, torch.device("cpu"))
+    work = prepare(subject(_workload(name, recipe)), recipe, torch.device("cpu"))
     _, found = _traced(name, recipe)
     kept: Counter[str] = Counter()
     for event in _at(found, recipe.batch):
         if event.role is Role.ACTIVATION and event.phase is Phase.FORWARD and event.step == 1:
             sign = {Action.ALLOCATE: 1, Action.FREE: -1, Action.MOVE: 0}[event.action]
             kept[event.stage or LOSS] += sign * event.constant
-    assert dict(kept) == kept_for_backward(work, what.stages)
+    assert dict(kept) == kept_for_backward(work.steps, work.stages)
 
 
 def test_live_sets_of_inference_are_those_of_a_real_run() -> None:
     recipe = replace(INFER, batch=3)
-    what = subject(_workload("resnet50", recipe))
-    work = prepare(what, recipe, torch.device("cpu"))
+    work = prepare(subject(_workload("resnet50", recipe)), recipe, torch.device("cpu"))
     _, found = _traced("resnet50", recipe)
-    with torch.inference_mode():
-        measured = largest_live_sets(work, what.stages)
+    measured = largest_live_sets(work.steps, work.stages)
     peaks = phase_peaks(found, recipe.batch)
     live = _live(_at(found, recipe.batch), until=lambda event: event.phase is Phase.SETUP)
     assert peaks[Phase.FORWARD] - live.total() == max(measured.values())
