@@ -1,1 +1,1 @@
-"""Checks against published figures, and statistics."""
+"""What figures say: checks against published ones, results of runs, what disturbed them."""

@@ -1,21 +1,30 @@
-"""The measuring loop: first call, warm-up, rounds; pure over a clock and a call."""
+"""The measuring loop: first call, warm-up, rounds; pure over a clock and calls."""
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
+from typing import Protocol
 
-from resprof.measure.clock import Call, Clock, Timing
-from resprof.measure.plan import Plan
-from resprof.records.run import Metric, Stop, WarmUp
+from resprof.measure.clock import Call, Clock, TiledCall, Timing
+from resprof.records.plan import Metric, Plan
+from resprof.records.run import Stop, WarmUp
+from resprof.statistics.stopping import rounds_wanted, target_met
 
 _BLOCK = 5
 """Calls per block of the warm-up: fewer make a poor median, more a long warm-up."""
 _STEADY_SHARE = 0.02
 """Call times have settled when the medians of the last two blocks differ by at most this."""
+_SHORTEST_S = 1e-5
+"""No pass through a network is shorter: what a coarse clock calls 0 is taken to be this long."""
+
+
+Instruments = Callable[[], AbstractContextManager[object]]
+"""Puts in what a tiled call needs and takes it out again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +36,25 @@ class Taken:
     calls: int
     samples_s: tuple[float, ...]
     wall_s: tuple[float, ...] | None
+    issue_s: tuple[float, ...] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenTiles:
+    """The raw samples of one round of instrumented calls: the seconds of each call's tiles."""
+
+    index: int
+    samples_s: tuple[tuple[float, ...], ...]
+
+
+class Sink(Protocol):
+    """Where rounds go, one after another."""
+
+    def begin(self) -> None:
+        """Told right before a round is timed."""
+
+    def keep(self, taken: Taken | TakenTiles, /) -> None:
+        """Given a round right after it was timed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,31 +66,40 @@ class Course:
     stop: Stop
 
 
-def run_rounds(call: Call, clock: Clock, plan: Plan, keep: Callable[[Taken], None]) -> Course:
-    """Measures ``call`` by the plan; each round goes to ``keep`` as soon as it is taken.
+def run_rounds(
+    call: Call,
+    clock: Clock,
+    plan: Plan,
+    sink: Sink,
+    *,
+    tiled: TiledCall | None = None,
+    instruments: Instruments = nullcontext,
+) -> Course:
+    """Measures ``call`` by the plan, and ``tiled`` beside it; each round goes to ``sink`` at once.
 
-    The limit holds from the first call on and is looked at between rounds, so it is passed by one
-    round at most. The first round is always taken.
+    An index is one round of each metric and one of tiles. Even indices run forth and odd ones
+    back, so that a drift weighs on clean and instrumented rounds alike. The first indices share
+    out the time limit, six by default; then their scatter settles how many are taken in all, as
+    far as the time allows. The limit holds from the first call on and is passed by one index at
+    most. The first index is always taken in full. ``instruments`` are in place for instrumented
+    rounds only.
     """
     with _collector_off():
-        start = clock.now()
+        deadline = clock.now() + plan.time_limit_s
         first = _wall(clock.one(call))
         warm_up = _warm_up(call, clock, plan)
-        call_s = median(warm_up.samples_s[-_BLOCK:])
-        rounds_left = plan.rounds * len(plan.metrics)
-        for index in range(plan.rounds):
-            if index > 0 and clock.now() - start >= plan.time_limit_s:
-                return Course(first_call_s=first, warm_up=warm_up, stop=Stop.TIME_LIMIT)
-            for metric in plan.metrics:
-                left = plan.time_limit_s - (clock.now() - start)
-                # From the round before, not from the warm-up alone: that may have been disturbed.
-                calls = max(1, int(min(plan.round_s, left / rounds_left) / call_s))
-                taken = _round(call, clock, metric, index, calls)
-                keep(taken)
-                gc.collect()
-                call_s = sum(taken.wall_s or taken.samples_s) / calls
-                rounds_left -= 1
-    return Course(first_call_s=first, warm_up=warm_up, stop=Stop.ROUNDS_DONE)
+        if tiled is not None:
+            with instruments():  # a first pass may make events
+                clock.tiled(tiled)
+        loop = _Loop(
+            parts=_parts(call, clock, plan, tiled, instruments),
+            clock=clock,
+            plan=plan,
+            sink=sink,
+            deadline=deadline,
+            call_s=median(warm_up.samples_s[-_BLOCK:]),
+        )
+        return Course(first_call_s=first, warm_up=warm_up, stop=loop.run())
 
 
 def _warm_up(call: Call, clock: Clock, plan: Plan) -> WarmUp:
@@ -86,19 +123,136 @@ def is_steady(samples: Sequence[float]) -> bool:
     return abs(last - before) <= _STEADY_SHARE * before
 
 
-def _round(call: Call, clock: Clock, metric: Metric, index: int, calls: int) -> Taken:
-    if metric is Metric.THROUGHPUT:
-        samples: tuple[float, ...] = (clock.back_to_back(call, calls),)
-        return Taken(metric=metric, index=index, calls=calls, samples_s=samples, wall_s=None)
+_Part = Callable[[int, int], Taken | TakenTiles]
+"""Times the round of an index, given how many calls it has."""
+
+
+class _Loop:
+    """Takes index after index, and remembers of each what settles how the next is taken."""
+
+    def __init__(
+        self,
+        *,
+        parts: Sequence[_Part],
+        clock: Clock,
+        plan: Plan,
+        sink: Sink,
+        deadline: float,
+        call_s: float,
+    ) -> None:
+        self._parts = parts
+        self._clock = clock
+        self._plan = plan
+        self._sink = sink
+        self._deadline = deadline
+        self._call_s = max(_SHORTEST_S, call_s)
+        self._pilot = max(1, min(plan.least_rounds, plan.most_rounds))
+        self._durations_s: list[float] = []
+        self._series: dict[Metric, list[float]] = {metric: [] for metric in plan.metrics}
+
+    def run(self) -> Stop:
+        """Takes as many indices as the plan, their scatter and the time allow."""
+        plan, wanted = self._plan, self._pilot
+        while True:
+            while len(self._durations_s) < wanted:
+                if self._is_late():
+                    return Stop.TIME_LIMIT
+                self._take()
+            if plan.target_ci is None:
+                return Stop.ROUNDS_DONE
+            series = tuple(self._series.values())
+            if target_met(series, plan.target_ci):
+                return Stop.TARGET_MET
+            wanted = rounds_wanted(
+                series, target=plan.target_ci, least=plan.least_rounds, most=plan.most_rounds
+            )
+            if wanted <= len(self._durations_s):
+                return Stop.ROUNDS_DONE
+
+    def _is_late(self) -> bool:
+        """Whether the time is up or, once those that were promised are taken, too short."""
+        now, taken = self._clock.now(), len(self._durations_s)
+        if taken < self._pilot:
+            return taken > 0 and now >= self._deadline
+        return now + median(self._durations_s) > self._deadline
+
+    def _take(self) -> None:
+        index = len(self._durations_s)
+        begun = self._clock.now()
+        order = self._parts if index % 2 == 0 else self._parts[::-1]
+        for done, part in enumerate(order):
+            taken = self._round(part, index, done)
+            if isinstance(taken, Taken):
+                self._series[taken.metric].append(_value(taken))
+        self._durations_s.append(self._clock.now() - begun)
+
+    def _round(self, part: _Part, index: int, done: int) -> Taken | TakenTiles:
+        """One round, as long as planned or as its share of the time that is left."""
+        rounds_left = max(1, self._pilot - index) * len(self._parts) - done
+        left = (self._deadline - self._clock.now()) / rounds_left
+        wanted = max(self._plan.round_s / self._call_s, self._plan.round_calls)
+        calls = max(1, int(min(wanted, left / self._call_s)))
+        gc.collect()
+        self._sink.begin()
+        begun = self._clock.now()
+        taken = part(index, calls)
+        # From the round before, not from the warm-up alone: that may have been disturbed.
+        self._call_s = max(_SHORTEST_S, (self._clock.now() - begun) / calls)
+        self._sink.keep(taken)
+        return taken
+
+
+def _parts(
+    call: Call, clock: Clock, plan: Plan, tiled: TiledCall | None, instruments: Instruments
+) -> tuple[_Part, ...]:
+    """What an index consists of: instrumented rounds stand next to the clean ones they resemble."""
+    parts: list[_Part] = []
+    if Metric.LATENCY in plan.metrics:
+        parts.append(partial(_latency, clock, call))
+    if tiled is not None:
+        parts.append(partial(_tiles, clock, tiled, instruments))
+    if Metric.THROUGHPUT in plan.metrics:
+        parts.append(partial(_throughput, clock, call))
+    return tuple(parts)
+
+
+def _latency(clock: Clock, call: Call, index: int, calls: int) -> Taken:
     timings = [clock.one(call) for _ in range(calls)]
     walls = tuple(timing.wall_s for timing in timings if timing.wall_s is not None)
+    issues = tuple(timing.issue_s for timing in timings if timing.issue_s is not None)
     return Taken(
-        metric=metric,
+        metric=Metric.LATENCY,
         index=index,
         calls=1,
         samples_s=tuple(timing.seconds for timing in timings),
         wall_s=walls or None,
+        issue_s=issues or None,
     )
+
+
+def _tiles(
+    clock: Clock, tiled: TiledCall, instruments: Instruments, index: int, calls: int
+) -> TakenTiles:
+    with instruments():
+        return TakenTiles(index=index, samples_s=tuple(clock.tiled(tiled) for _ in range(calls)))
+
+
+def _throughput(clock: Clock, call: Call, index: int, calls: int) -> Taken:
+    return Taken(
+        metric=Metric.THROUGHPUT,
+        index=index,
+        calls=calls,
+        samples_s=(clock.back_to_back(call, calls),),
+        wall_s=None,
+        issue_s=None,
+    )
+
+
+def _value(taken: Taken) -> float:
+    """What a round counts as: the median of single calls, or the rate of many."""
+    if taken.metric is Metric.LATENCY:
+        return median(taken.samples_s)
+    return taken.calls / max(_SHORTEST_S, sum(taken.samples_s))
 
 
 def _wall(timing: Timing) -> float:
