@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from resprof.catalog.networks import resolve
 from resprof.counting.walk import count
 from resprof.errors import EnvironmentMissing
-from resprof.jobs.bench import workload_of
 from resprof.jobs.validate_cuda import gpu_workloads, record_history
+from resprof.jobs.workloads import workload_of
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.records.calibration import Calibration, Use, Workspace, shape_text
 from resprof.records.codec import to_plain

@@ -17,33 +17,18 @@ from resprof.catalog.networks import resolve
 from resprof.jobs.trace import LivePeaks, live_peaks
 from resprof.measure.environment import machine_environment
 from resprof.records.architecture import Architecture
-from resprof.records.recipe import (
-    Checkpoint,
-    Mode,
-    Optimizer,
-    OptimizerImpl,
-    Precision,
-    Recipe,
-)
+from resprof.records.recipe import Checkpoint, Optimizer, Precision, Recipe, infer, train
 from resprof.records.validation import PhaseCheck, ValidationResult, ValidationRow
 
 TOLERANCE = 0.0005
 _SIDE = (64, 64)
-_TRAIN = Recipe(
-    mode=Mode.TRAIN,
-    batch=4,
-    image=_SIDE,
-    optimizer=Optimizer.SGD_MOMENTUM,
-    optimizer_impl=OptimizerImpl.FOREACH,
-    accumulate=1,
-    checkpoint=Checkpoint.NONE,
-)
+_TRAIN = train(batch=4, image=_SIDE)
 _RECIPES = (
     _TRAIN,
     replace(_TRAIN, optimizer=Optimizer.ADAM),
     replace(_TRAIN, precision=Precision.BF16),
     replace(_TRAIN, checkpoint=Checkpoint.BLOCK, accumulate=2),
-    Recipe(mode=Mode.INFER, batch=4, image=_SIDE),
+    infer(batch=4, image=_SIDE),
 )
 MODELS = ("resnet18", "resnet50", "cifar-resnet56", "vgg16")
 

@@ -6,35 +6,36 @@ the operators' own memory, the allocator, the context.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resprof.catalog.networks import resolve
 from resprof.errors import NotMeasured
-from resprof.jobs.bench import architecture_of, workload_of
+from resprof.jobs.batch_tries import Device
+from resprof.jobs.device_steps import prepare_process, run_on_device
 from resprof.jobs.fit import predict_memory
-from resprof.jobs.trace import network_of, trace_workload
+from resprof.jobs.largest_batch import check_largest
+from resprof.jobs.trace import trace_workload
+from resprof.jobs.workloads import workload_of
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.matching import match_events, replay_history
 from resprof.records.architecture import Architecture
 from resprof.records.calibration import Calibration
 from resprof.records.codec import to_plain
 from resprof.records.decode import from_plain
-from resprof.records.environment import DeviceKind
 from resprof.records.fit import MemoryResult
 from resprof.records.memory import MemoryPeak
 from resprof.records.recipe import (
     Checkpoint,
     MemoryFormat,
-    Mode,
     Optimizer,
-    OptimizerImpl,
     Precision,
     Recipe,
     Workload,
+    infer,
+    train,
 )
 from resprof.records.trace import Phase
 from resprof.records.validation import (
@@ -47,25 +48,14 @@ from resprof.records.validation import (
     read_history,
 )
 
-if TYPE_CHECKING:
-    from resprof.tracing.steps import Steps
-
 TOLERANCE = 0.01
 HELD_FROM_BATCH = 32
 """Below it, workspaces and segments of fixed size outweigh what a batch takes."""
 LIMIT_S = 180.0
 """What one workload may take, most of it to load libraries and to name stack frames."""
 _SIDE = (224, 224)
-_TRAIN = Recipe(
-    mode=Mode.TRAIN,
-    batch=32,
-    image=_SIDE,
-    optimizer=Optimizer.SGD_MOMENTUM,
-    optimizer_impl=OptimizerImpl.FOREACH,
-    accumulate=1,
-    checkpoint=Checkpoint.NONE,
-)
-_INFER = Recipe(mode=Mode.INFER, batch=32, image=_SIDE)
+_TRAIN = train(batch=32, image=_SIDE)
+_INFER = infer(batch=32, image=_SIDE)
 _FP16 = replace(_TRAIN, precision=Precision.AMP_FP16)
 _BF16_LAST = replace(_TRAIN, precision=Precision.AMP_BF16, memory_format=MemoryFormat.CHANNELS_LAST)
 _INFER_LAST = replace(
@@ -108,11 +98,14 @@ def validate_on_cuda(
     keep: Path | None = None,
     progress: Progress = lambda *_: None,
     record: Record | None = None,
+    largest: Sequence[tuple[Architecture, Recipe]] = (),
+    device: Device | None = None,
 ) -> GpuValidationResult:
     """Records each workload and compares; ``keep`` is a folder for the recorded histories.
 
-    A workload that cannot be measured is a row that says so. Raises ``EnvironmentMissing`` where
-    there is no CUDA device.
+    ``largest`` are workloads whose largest batch is looked for on ``device``, None for the CUDA
+    device; their own batch is not looked at. A workload that cannot be measured is a row that says
+    so. Raises ``EnvironmentMissing`` where there is no CUDA device.
     """
     rows = []
     environment = None
@@ -129,13 +122,17 @@ def validate_on_cuda(
             name = f"{done:02}-{architecture.id}.jsonl"
             (keep / name).write_text("".join(history_lines(history)))
         rows.append(compared(architecture, recipe, history, tolerance, calibration))
+    look, checks = check_largest(
+        largest, tolerance=tolerance, calibration=calibration, progress=progress, device=device
+    )
     return GpuValidationResult(
         device="cuda",
         tolerance=tolerance,
         held_from_batch=HELD_FROM_BATCH,
         calibrated_on=calibration.device if calibration else None,
         rows=tuple(rows),
-        environment=environment,
+        largest=checks,
+        environment=environment or (look.environment if look else None),
     )
 
 
@@ -181,12 +178,10 @@ def record_history(workload: Workload) -> MemoryHistory:
 
 def record_steps(argument: Any, memory: DeviceMemory) -> str:
     """The child's task: ``argument`` is a workload as JSON has it; returns its history's lines."""
-    from resprof.tracing.setup import model_without_tensors
-    from resprof.tracing.watch import Watch
+    from resprof.steps.watch import Watch
 
     workload = from_plain(Workload, argument)
-    _set_arithmetic(workload.recipe)
-    gc.disable()  # when a tensor goes must not hang on when Python looks for cycles
+    prepare_process(workload.recipe)
     starts: list[int] = []
 
     class Marking(Watch):
@@ -196,13 +191,7 @@ def record_steps(argument: Any, memory: DeviceMemory) -> str:
 
     environment = memory.environment()
     memory.record()
-    network = network_of(architecture_of(workload))
-    model = model_without_tensors(network)
-    with memory.device:  # where tensors are made whose maker names no device
-        steps = _steps_class(memory.device.type)(
-            model, network, workload.recipe, kernels=DeviceKind.CUDA, watch=Marking()
-        )
-    steps.run()
+    steps = run_on_device(workload, memory, Marking())
     usage = memory.usage()
     history = MemoryHistory(
         workload=workload,
@@ -219,45 +208,8 @@ def record_steps(argument: Any, memory: DeviceMemory) -> str:
         step_starts=tuple(starts),
         events=memory.events(),
     )
+    del steps  # not before: its end is no part of the history
     return "".join(history_lines(history))
-
-
-def _set_arithmetic(recipe: Recipe) -> None:
-    import torch
-
-    from resprof.measure.device import set_switches
-
-    set_switches(recipe)
-    if recipe.precision is Precision.TF32:
-        torch.backends.cuda.matmul.fp32_precision = "tf32"
-        torch.backends.cudnn.conv.fp32_precision = "tf32"  # type: ignore[attr-defined]
-
-
-def _steps_class(device: str) -> type[Steps]:
-    """The traced steps with autocast, gradient scaler and loss of a real device."""
-    import torch
-    from torch import Tensor, nn
-
-    from resprof.tracing.steps import Steps
-
-    class DeviceSteps(Steps):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            self._scaler = torch.amp.GradScaler(device, enabled=self._scaler.is_enabled())
-
-        def _autocast(self) -> torch.autocast:
-            recipe = self._recipe
-            dtype = _AUTOCAST.get(recipe.precision)
-            chosen = None if dtype is None else getattr(torch, dtype)
-            return torch.autocast(device, dtype=chosen, enabled=dtype is not None)
-
-        def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-            return nn.functional.cross_entropy(logits, labels)
-
-    return DeviceSteps
-
-
-_AUTOCAST = {Precision.AMP_FP16: "float16", Precision.AMP_BF16: "bfloat16"}
 
 
 def _levels(

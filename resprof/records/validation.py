@@ -193,9 +193,65 @@ class GpuValidationRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchTry:
+    """Setup and two steps of a workload at one batch size, in a process of its own on a GPU.
+
+    ``error`` is what was said where memory ran out, None where the batch fits. ``seconds`` are
+    those of setup and steps. Two figures count other processes on the device as this one's:
+    ``start_bytes`` in use when it had its bare context, ``context_bytes`` at the end without
+    segments. ``retries`` counts how often everything cached was given back.
+    """
+
+    batch: int
+    fits: bool
+    error: str | None
+    seconds: float
+    peak_allocated_bytes: int
+    peak_reserved_bytes: int
+    start_bytes: int
+    context_bytes: int
+    retries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargestBatchCheck:
+    """The largest batch of a workload on a GPU: predicted from its total memory, and found.
+
+    ``recipe.batch`` is the predicted one, 1 where nothing fits, on ``total_bytes`` less
+    ``context_bytes`` (calibrated or measured just before) without the ``in_use_bytes`` that other
+    processes had before. ``unproven`` says that a tensor of 2^31 elements or more is involved.
+
+    All batches that were tried up to ``fitting_batch`` fit (0: none does), ``failing_batch`` does
+    not (None: none failed); they are at most ``resolution`` apart unless ``bound_hit``: the search
+    ended at ``most_tries``. ``fits_above`` fit although a smaller one does not. ``error`` is
+    predicted / fitting - 1, None where nothing fits or the two are further apart; ``within`` is
+    None only where there is a ``failure``. ``tries`` are in order.
+    """
+
+    model: str
+    recipe: Recipe
+    predicted_batch: int | None = None
+    unproven: bool | None = None
+    fitting_batch: int | None = None
+    failing_batch: int | None = None
+    error: float | None = None
+    within: bool | None = None
+    resolution: int | None = None
+    most_tries: int
+    bound_hit: bool = False
+    fits_above: tuple[int, ...] = ()
+    total_bytes: int | None = None
+    context_bytes: int | None = None
+    in_use_bytes: int | None = None
+    tries: tuple[BatchTry, ...] = ()
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GpuValidationResult:
     """All workloads; ``tolerance`` is a share, claimed from ``held_from_batch`` on.
 
+    ``largest`` are the largest batches of some workloads, none where they were not asked for.
     ``environment`` has the device; it is None where nothing could be measured.
     """
 
@@ -206,8 +262,14 @@ class GpuValidationResult:
     held_from_batch: int
     calibrated_on: str | None
     rows: tuple[GpuValidationRow, ...]
+    largest: tuple[LargestBatchCheck, ...] = ()
     total: None = None
     environment: Environment | None
+
+    @property
+    def answers(self) -> tuple[GpuValidationRow | LargestBatchCheck, ...]:
+        """All that was asked: each is within tolerance, is not, or could not be measured."""
+        return (*self.rows, *self.largest)
 
 
 def history_lines(history: MemoryHistory) -> Iterator[str]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +14,6 @@ import torch
 from resprof.catalog.networks import resolve
 from resprof.cli.main import main
 from resprof.errors import NotMeasured, UsageError
-from resprof.jobs.bench import workload_of
 from resprof.jobs.trace import trace_workload
 from resprof.jobs.validate_cuda import (
     HELD_FROM_BATCH,
@@ -24,32 +23,28 @@ from resprof.jobs.validate_cuda import (
     record_steps,
     validate_on_cuda,
 )
+from resprof.jobs.workloads import workload_of
 from resprof.measure.environment import machine_environment
-from resprof.measure.memory_history import Usage
 from resprof.memory.overlay import default_overlay, overlaid
 from resprof.records.architecture import Architecture
 from resprof.records.calibration import Calibration
 from resprof.records.codec import to_plain
-from resprof.records.environment import Gpu
+from resprof.records.decode import from_plain
 from resprof.records.memory import MemoryPeak
-from resprof.records.recipe import Mode, Precision, Recipe, Workload
+from resprof.records.recipe import Precision, Recipe, Workload, train
 from resprof.records.trace import Action, Role
 from resprof.records.validation import (
+    BatchTry,
     GpuValidationResult,
-    HistoryAction,
-    HistoryEvent,
+    LargestBatchCheck,
     Level,
     MemoryHistory,
     history_lines,
     read_history,
 )
+from tests.jobs.model_device import ModelDevice
+from tests.jobs.scripted_memory import GPU, TOTAL, ScriptedMemory
 from tests.memory.memory_histories import CONTEXT, peak_of, recorded
-
-if TYPE_CHECKING:
-    from resprof.records.environment import Environment
-
-TOTAL = 80 * 2**30
-GPU = Gpu(name="NVIDIA Test", uuid=None, capability="9.0", memory_bytes=TOTAL, driver="1.2")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -61,8 +56,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 def small(batch: int, **changes: Any) -> tuple[Architecture, Recipe]:
     architecture = resolve("cifar-resnet8")
-    recipe = next(r for _, r in gpu_workloads(["cifar-resnet8"]) if r.mode is Mode.TRAIN)
-    return architecture, replace(recipe, batch=batch, **changes)
+    return architecture, replace(train(batch=batch, image=architecture.image), **changes)
 
 
 def scripted(workload: Workload) -> MemoryHistory:
@@ -183,48 +177,6 @@ def test_the_standing_set_covers_what_changes_memory() -> None:
         assert len({getattr(recipe, field) for _, recipe in chosen}) > 1
 
 
-class ScriptedMemory:
-    """A device that is the CPU, with a history of one event more at each look."""
-
-    device = torch.device("cpu")
-
-    def __init__(self) -> None:
-        self._looks = 0
-        self.recording = False
-
-    def environment(self) -> Environment:
-        return replace(machine_environment(), gpu=GPU)
-
-    def record(self) -> None:
-        self.recording = True
-
-    def events(self) -> tuple[HistoryEvent, ...]:
-        assert self.recording
-        self._looks += 1
-        event = HistoryEvent(action=HistoryAction.ALLOC, address=1, bytes=2, operator="")
-        return (event,) * self._looks
-
-    def usage(self) -> Usage:
-        return Usage(
-            peak_requested=1,
-            peak_allocated=2,
-            peak_reserved=7,
-            reserved=5,
-            retries=0,
-            total=100,
-            free=60,
-        )
-
-    def requested(self) -> int:
-        raise NotImplementedError
-
-    def peak_requested(self) -> int:
-        raise NotImplementedError
-
-    def reset_peak(self) -> None:
-        raise NotImplementedError
-
-
 @pytest.fixture
 def _switches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the child sets for its whole life, and this process must not keep."""
@@ -267,6 +219,7 @@ def run_cli(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], record: Any, *more: str
 ) -> tuple[int, str, str]:
     monkeypatch.setattr("resprof.jobs.validate_cuda.record_history", record)
+    monkeypatch.setattr("resprof.jobs.largest_batch.CudaDevice", ModelDevice)
     code = main(["validate", "cifar-resnet8", "--device", "cuda", *more])
     out, err = capsys.readouterr()
     return code, out, err
@@ -297,6 +250,34 @@ def test_exit_codes(
     assert word in out
 
 
+@pytest.mark.parametrize(
+    ("device", "code", "words"),
+    [
+        (ModelDevice(), 0, ["1 of 1 within 1%."]),
+        (ModelDevice(in_use=2**28), 1, ["0 of 1 within 1%.", "256.0 MiB"]),
+        (ModelDevice(total=2**28), 4, ["0 of 1 within 1%.", "leaves nothing"]),
+    ],
+)
+def test_the_largest_batch_counts_like_the_other_rows(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    device: ModelDevice,
+    code: int,
+    words: list[str],
+) -> None:
+    monkeypatch.setattr("resprof.jobs.largest_batch.CudaDevice", lambda: device)
+    monkeypatch.setattr("resprof.jobs.validate_cuda.record_history", scripted)
+    arguments = ["validate", "cifar-resnet8", "--device", "cuda"]
+    assert main(arguments) == code
+    out = capsys.readouterr().out
+    assert "The largest batch, predicted and found" in out
+    assert all(word in out for word in words)
+    tried = len(device.batches)
+    assert main([*arguments, "--no-largest"]) == 0
+    assert "The largest batch" not in capsys.readouterr().out
+    assert len(device.batches) == tried
+
+
 def test_the_json_is_its_record(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -306,6 +287,11 @@ def test_the_json_is_its_record(
     assert result["tolerance"] == TOLERANCE
     levels = [check["level"] for check in result["rows"][0]["levels"]]
     assert levels == ["requested", "allocated", "reserved", "process"]
+    (check,) = result["largest"]
+    assert list(check) == list(LargestBatchCheck.__dataclass_fields__)
+    assert check["error"] == 0
+    assert list(check["tries"][0]) == list(BatchTry.__dataclass_fields__)
+    assert from_plain(LargestBatchCheck, check).predicted_batch == check["fitting_batch"]
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a CUDA device")
@@ -321,7 +307,8 @@ def test_without_a_device_it_is_two_lines_and_exit_code_3(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--keep", "no-such-folder", "--device", "cuda"], ["--calibration", "x"]]
+    "arguments",
+    [["--keep", "no-such-folder", "--device", "cuda"], ["--calibration", "x"], ["--no-largest"]],
 )
 def test_options_are_checked_before_anything_runs(
     capsys: pytest.CaptureFixture[str], arguments: list[str]

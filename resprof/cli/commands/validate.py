@@ -31,6 +31,12 @@ def validate(
     keep: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="CUDA: keep the recorded histories there")
     ] = None,
+    no_largest: Annotated[
+        bool,
+        typer.Option(
+            "--no-largest", help="CUDA: leave out the search for the largest batch, minutes long"
+        ),
+    ] = False,
     format: opt.FormatOption = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -41,12 +47,13 @@ def validate(
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
     allowed = parse_share(tolerance, "tolerance") if tolerance is not None else None
     if device == "cuda":
-        return _on_cuda(models or (), allowed, calibration, keep, out)
+        return _on_cuda(models or (), allowed, calibration, keep, out, largest=not no_largest)
     if device != "cpu":
         raise UsageError(f"no device {printable(device)} here", hint="write cpu or cuda")
-    if calibration is not None or keep is not None:
+    if calibration is not None or keep is not None or no_largest:
         raise UsageError(
-            "--calibration and --keep mean nothing on the CPU", hint="add --device cuda"
+            "--calibration, --keep and --no-largest mean nothing on the CPU",
+            hint="add --device cuda",
         )
     return _on_cpu(models, allowed, out)
 
@@ -74,7 +81,10 @@ def _on_cuda(
     calibration: str | None,
     keep: str | None,
     out: Output,
+    *,
+    largest: bool,
 ) -> int:
+    from resprof.jobs.largest_batch import largest_workloads
     from resprof.jobs.validate_cuda import TOLERANCE, gpu_workloads, validate_on_cuda
     from resprof.records.calibration import read_calibration
     from resprof.report.tables.validation import gpu_validation_tables, levels_table
@@ -85,15 +95,16 @@ def _on_cuda(
         calibration=read_calibration(Path(calibration)) if calibration is not None else None,
         keep=_folder(keep) if keep is not None else None,
         progress=_progress,
+        largest=tuple(largest_workloads(models)) if largest else (),
     )
     out.write(
         Answer(command="validate", results=(result,), environment=result.environment),
         tables=lambda: gpu_validation_tables(result),
         csv=lambda: [levels_table(result)],
     )
-    if any(row.failure for row in result.rows):
+    if any(answer.failure for answer in result.answers):
         return NotMeasured.exit_code
-    return EXIT_NO if any(row.within is False for row in result.rows) else EXIT_OK
+    return EXIT_NO if any(answer.within is False for answer in result.answers) else EXIT_OK
 
 
 def _folder(name: str) -> Path:

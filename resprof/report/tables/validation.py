@@ -7,11 +7,12 @@ from resprof.records.table import Column, Form, Origin, Table, Value
 from resprof.records.validation import (
     GpuValidationResult,
     GpuValidationRow,
+    LargestBatchCheck,
     Level,
     Unmatched,
     ValidationResult,
 )
-from resprof.report.tables.measured import describe, device_name
+from resprof.report.tables.environment import describe, device_name
 from resprof.report.tables.recipe import calibration_text, recipe_text
 
 
@@ -61,9 +62,13 @@ def validation_table(result: ValidationResult) -> Table:
 
 
 def gpu_validation_tables(result: GpuValidationResult) -> list[Table]:
-    """Peaks by level, then the events, then why a workload has neither."""
+    """Peaks by level, then the events, then the largest batches, then what was not measured."""
     tables = [levels_table(result), _events_table(result)]
-    return [*tables, _failures_table(result)] if any(row.failure for row in result.rows) else tables
+    if result.largest:
+        tables.append(largest_table(result))
+    if any(answer.failure for answer in result.answers):
+        tables.append(_failures_table(result))
+    return tables
 
 
 def levels_table(result: GpuValidationResult) -> Table:
@@ -153,14 +158,94 @@ def _events_row(row: GpuValidationRow) -> tuple[Value, ...]:
     )
 
 
+def largest_table(result: GpuValidationResult) -> Table:
+    """A row for each workload whose largest batch was looked for."""
+    within = sum(check.within is True for check in result.largest)
+    return Table(
+        name="largest",
+        title="The largest batch, predicted and found",
+        subtitle=calibration_text(result.calibrated_on),
+        columns=(
+            *_workload_columns(),
+            Column(
+                key="predicted_batch", title="predicted", form=Form.COUNT, origin=Origin.PREDICTED
+            ),
+            Column(key="fitting_batch", title="fits", form=Form.COUNT, origin=Origin.MEASURED),
+            Column(key="failing_batch", title="fails", form=Form.COUNT, origin=Origin.MEASURED),
+            Column(key="error", title="error", form=Form.DEVIATION),
+            Column(key="within", title="within"),
+            Column(key="tries", title="tries", form=Form.COUNT, priority=1),
+            Column(
+                key="in_use_bytes",
+                title="in use before",
+                form=Form.BYTES,
+                origin=Origin.MEASURED,
+                priority=1,
+            ),
+        ),
+        rows=tuple(
+            (
+                check.model,
+                recipe_text(check.recipe, batch=False),
+                check.predicted_batch,
+                check.fitting_batch,
+                check.failing_batch,
+                check.error,
+                check.within,
+                len(check.tries),
+                check.in_use_bytes,
+            )
+            for check in result.largest
+        ),
+        notes=(
+            f"{within} of {len(result.largest)} within {100 * result.tolerance:g}%.",
+            (
+                "Predicted for the device's memory less the CUDA context and nothing else. Each "
+                "batch was tried in a process of its own; what other processes had in use before, "
+                "they took from it."
+            ),
+            *(sentence for check in result.largest for sentence in _reservations(check)),
+        ),
+    )
+
+
+def _reservations(check: LargestBatchCheck) -> list[str]:
+    """What takes from the figure's worth."""
+    sentences = []
+    if check.unproven:
+        sentences.append(
+            f"{check.model}: unproven, since a tensor passes 2^31 elements at the predicted batch."
+        )
+    if check.fits_above:
+        above = ", ".join(str(batch) for batch in check.fits_above)
+        sentences.append(
+            f"{check.model}: fitting is not monotone here; {check.failing_batch} fails, {above} "
+            "would fit."
+        )
+    if check.bound_hit:
+        sentences.append(
+            f"{check.model}: the search ended at its bound of {check.most_tries} tries."
+        )
+    starts = [tried.start_bytes for tried in check.tries]
+    if starts and min(starts) < max(starts):
+        sentences.append(
+            f"{check.model}: what was in use before a try varied by "
+            f"{units.format_bytes(max(starts) - min(starts))}; other processes came or went."
+        )
+    return sentences
+
+
 def _failures_table(result: GpuValidationResult) -> Table:
+    rows = [(row.model, recipe_text(row.recipe), row.failure) for row in result.rows]
+    checks = [
+        (check.model, f"largest batch; {recipe_text(check.recipe, batch=False)}", check.failure)
+        for check in result.largest
+    ]
     return Table(
         name="failures",
         title="Not measured",
         columns=(*_workload_columns(), Column(key="failure", title="why", form=Form.PROSE)),
-        rows=tuple(
-            (row.model, recipe_text(row.recipe), row.failure) for row in result.rows if row.failure
-        ),
+        rows=tuple(row for row in (*rows, *checks) if row[-1]),
     )
 
 

@@ -1,0 +1,63 @@
+"""A GPU that takes what the documented defaults say, by the model of the allocator."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from resprof.catalog.networks import resolve
+from resprof.jobs.batch_tries import DeviceLook
+from resprof.jobs.trace import trace_workload
+from resprof.measure.environment import machine_environment
+from resprof.memory.overlay import CONTEXT, default_overlay, overlaid
+from resprof.memory.replay import replay
+from resprof.memory.stream import Stream, flatten
+from resprof.records.recipe import Recipe, Workload
+from resprof.records.validation import BatchTry
+from tests.jobs.scripted_memory import GPU
+
+BARE_CONTEXT = CONTEXT // 2
+
+
+class ModelDevice:
+    """``total`` and ``in_use`` in bytes: the device's memory and what other processes have of it.
+
+    What is in use is told unless ``secret``.
+    """
+
+    def __init__(self, total: int = 2**30, *, in_use: int = 0, secret: bool = False) -> None:
+        self.total = total
+        self.in_use = in_use
+        self.secret = secret
+        self.batches: list[int] = []
+        self._streams: dict[Recipe, Stream] = {}
+
+    def look(self) -> DeviceLook:
+        return DeviceLook(
+            environment=replace(machine_environment(), gpu=GPU),
+            total_bytes=self.total,
+            in_use_bytes=None if self.secret else self.in_use,
+        )
+
+    def run(self, workload: Workload) -> BatchTry:
+        batch = workload.recipe.batch
+        self.batches.append(batch)
+        capacity = self.total - CONTEXT - self.in_use
+        peaks = replay(self._stream(workload), batch, capacity_bytes=capacity)
+        return BatchTry(
+            batch=batch,
+            fits=peaks.full is None,
+            error=None if peaks.full is None else "CUDA out of memory",
+            seconds=1.0,
+            peak_allocated_bytes=peaks.allocated,
+            peak_reserved_bytes=peaks.reserved,
+            start_bytes=self.in_use + BARE_CONTEXT,
+            context_bytes=self.in_use + CONTEXT,
+            retries=peaks.retries,
+        )
+
+    def _stream(self, workload: Workload) -> Stream:
+        recipe = replace(workload.recipe, batch=2)
+        if recipe not in self._streams:
+            trace = trace_workload(resolve(workload.model), recipe)
+            self._streams[recipe] = flatten(overlaid(trace, default_overlay((9, 0))))
+        return self._streams[recipe]

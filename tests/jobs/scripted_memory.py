@@ -1,0 +1,65 @@
+"""A CUDA device for tests of what runs in child processes: the CPU, with scripted figures.
+
+As a program it is a child process on such a device.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+
+import torch
+
+from resprof.measure.environment import machine_environment
+from resprof.measure.memory_history import Usage, main
+from resprof.records.environment import Environment, Gpu
+from resprof.records.validation import HistoryAction, HistoryEvent
+
+TOTAL = 80 * 2**30
+GPU = Gpu(name="NVIDIA Test", uuid=None, capability="9.0", memory_bytes=TOTAL, driver="1.2")
+
+
+class ScriptedMemory:
+    """A device that is the CPU, with a history of one event more at each look."""
+
+    device = torch.device("cpu")
+
+    def __init__(self) -> None:
+        self._looks = 0
+        self.recording = False
+
+    def environment(self) -> Environment:
+        return replace(machine_environment(), gpu=GPU)
+
+    def record(self) -> None:
+        self.recording = True
+
+    def events(self) -> tuple[HistoryEvent, ...]:
+        assert self.recording
+        self._looks += 1
+        event = HistoryEvent(action=HistoryAction.ALLOC, address=1, bytes=2, operator="")
+        return (event,) * self._looks
+
+    def usage(self) -> Usage:
+        return Usage(
+            peak_requested=1,
+            peak_allocated=2,
+            peak_reserved=7,
+            reserved=5,
+            retries=0,
+            total=100,
+            free=60,
+        )
+
+    def requested(self) -> int:
+        raise NotImplementedError
+
+    def peak_requested(self) -> int:
+        raise NotImplementedError
+
+    def reset_peak(self) -> None:
+        raise NotImplementedError
+
+
+if __name__ == "__main__":
+    sys.exit(main(ScriptedMemory))
