@@ -27,6 +27,9 @@ _SIZES = {
 _SI_STEPS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _IEC_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 _TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+_DURATIONS = {"ms": 1e-3, "s": 1.0, "min": 60.0}
+_LONGEST_S = 7 * 24 * 3600.0
+"""A week: nobody waits longer for one configuration."""
 _MOST_DIGITS = 18
 """Integers of more digits than this are refused: nothing that resprof counts needs them."""
 
@@ -63,6 +66,23 @@ def parse_share(text: str, what: str) -> float:
     if not text.strip().endswith("%") or not 0 <= value < 1:
         raise UsageError(f"{what} {printable(text)} is not such a percentage", hint=hint)
     return value
+
+
+def parse_seconds(text: str, what: str) -> float:
+    """Reads a duration above zero with its unit, such as ``60s``, ``500ms`` or ``2min``."""
+    hint = f"write {what} with its unit, such as 60s, 500ms or 2min"
+    compact = text.strip()
+    number = compact.rstrip("mins")
+    step = _DURATIONS.get(compact[len(number) :])
+    try:
+        value = float(number)
+    except ValueError:
+        raise UsageError(f"{what} {printable(text)} is not a duration", hint=hint) from None
+    if step is None:
+        raise UsageError(f"{what} {printable(text)} has no unit of time", hint=hint)
+    if not 0 < value * step <= _LONGEST_S:
+        raise UsageError(f"{what} {printable(text)} is out of range", hint=hint)
+    return value * step
 
 
 def parse_count(text: str, what: str, *, most: int) -> int:

@@ -29,6 +29,58 @@ def test_what_is_no_size_is_refused(text: str) -> None:
         units.parse_size(text)
 
 
+TIMES = {"ms": 1e-3, "s": 1.0, "min": 60.0}
+WEEK_S = 7 * 24 * 3600
+
+
+@given(st.floats(1e-3, 10**4), st.sampled_from(sorted(TIMES)), st.sampled_from(["", " "]))
+def test_a_duration_is_read_in_its_unit(number: float, unit: str, space: str) -> None:
+    seconds = units.parse_seconds(f" {number!r}{space}{unit} ", "time-limit")
+    assert seconds == pytest.approx(number * TIMES[unit])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("500ms", 0.5), ("2min", 120), ("1.5min", 90), ("1e3s", 1e3)]
+)
+def test_a_duration_is_in_seconds(text: str, seconds: float) -> None:
+    assert units.parse_seconds(text, "time-limit") == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("60", "unit"),
+        ("60 ", "unit"),
+        ("1h", "not a duration"),
+        ("60S", "not a duration"),
+        ("60sec", "not a duration"),
+        ("2mins", "unit"),
+        ("60sm", "unit"),
+        ("", "not a duration"),
+        ("s", "not a duration"),
+        ("x", "not a duration"),
+        ("1,5s", "not a duration"),
+        ("0s", "out of range"),
+        ("-1s", "out of range"),
+        ("nan s", "out of range"),
+        ("inf s", "out of range"),
+        ("1e400s", "out of range"),
+        ("8" * 400 + "s", "out of range"),
+        (f"{WEEK_S + 1}s", "out of range"),
+    ],
+)
+def test_what_is_no_duration_is_refused_with_its_reason(text: str, word: str) -> None:
+    with pytest.raises(UsageError, match=word) as refusal:
+        units.parse_seconds(text, "time-limit")
+    assert refusal.value.message.startswith("time-limit ")
+    assert "60s" in refusal.value.hint
+    assert len(refusal.value.message) < 120
+
+
+def test_a_week_is_the_longest_duration() -> None:
+    assert units.parse_seconds(f"{WEEK_S}s", "time-limit") == WEEK_S
+
+
 @given(st.integers(1, 10**9))
 def test_a_count_is_read_back(value: int) -> None:
     assert units.parse_count(str(value), "batch", most=10**9) == value

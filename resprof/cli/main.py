@@ -14,8 +14,10 @@ import typer
 
 import resprof
 from resprof import errors
+from resprof.cli.commands.bench import bench
 from resprof.cli.commands.budget import budget
 from resprof.cli.commands.calibrate import calibrate
+from resprof.cli.commands.doctor import doctor
 from resprof.cli.commands.flops import flops
 from resprof.cli.commands.list import list_networks
 from resprof.cli.commands.memory import memory
@@ -24,6 +26,7 @@ from resprof.cli.commands.report import report
 from resprof.cli.commands.show import show
 from resprof.cli.commands.validate import validate
 from resprof.cli.output import StdoutLost, emit, say
+from resprof.cli.stopped import Stopped
 
 app = typer.Typer(
     add_completion=False,
@@ -36,9 +39,11 @@ app.command("flops")(flops)
 app.command("paper")(paper)
 app.command("memory")(memory)
 app.command("budget")(budget)
+app.command("bench")(bench)
 app.command("validate")(validate)
 app.command("calibrate")(calibrate)
 app.command("report")(report)
+app.command("doctor")(doctor)
 
 
 @app.callback(invoke_without_command=True)
@@ -54,15 +59,6 @@ def root(
         emit(f"{context.get_help()}\n")
 
 
-class Stopped(BaseException):
-    """Ctrl-C or SIGTERM; not a KeyboardInterrupt, which the option parser would swallow."""
-
-    def __init__(self, word: str, exit_code: int) -> None:
-        super().__init__(word)
-        self.word = word
-        self.exit_code = exit_code
-
-
 def run() -> None:
     """Runs the command line and exits with its code."""
     # A stream that the caller has closed is None to Python.
@@ -70,7 +66,9 @@ def run() -> None:
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    _stop_no_more()
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:
@@ -82,8 +80,8 @@ def main(arguments: list[str]) -> int:
         _discard_stdout()
         return errors.EXIT_OK
     except Stopped as stopped:
-        hint = "nothing is half-written; rounds that were measured are in the run file"
-        return _fail(stopped.word, hint, stopped.exit_code)
+        _stop_no_more()
+        return _fail(stopped.word, stopped.hint, stopped.exit_code)
     except errors.ResprofError as error:
         if isinstance(error, StdoutLost):
             _discard_stdout()
@@ -96,6 +94,13 @@ def _stop(number: int, _frame: FrameType | None) -> None:
     if number == signal.SIGINT:
         raise Stopped("interrupted", errors.EXIT_INTERRUPTED)
     raise Stopped("terminated", errors.EXIT_TERMINATED)
+
+
+def _stop_no_more() -> None:
+    """Another Ctrl-C would only turn the last words into a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_IGN)
 
 
 def _discard_stdout() -> None:

@@ -41,6 +41,7 @@ StrideInOption = Annotated[
     typer.Option("--stride-in", help="where bottlenecks downsample: 1x1 is v1, 3x3 is v1.5"),
 ]
 Batch = Annotated[str, typer.Option(metavar="N", help="images per forward pass")]
+Batches = Annotated[str, typer.Option("--batch", metavar="N,...", help="images per forward pass")]
 FormatOption = Annotated[Format | None, typer.Option("--format", help="form of the result")]
 Json = Annotated[bool, typer.Option("--json", help="short for --format json")]
 Csv = Annotated[bool, typer.Option("--csv", help="short for --format csv")]
@@ -54,6 +55,11 @@ Force = Annotated[bool, typer.Option("--force", help="replace an existing file")
 def parse_batch(text: str) -> int:
     """Reads ``--batch``."""
     return parse_count(text, "batch", most=MOST_BATCH)
+
+
+def parse_batches(text: str) -> list[int]:
+    """Reads ``--batch`` as a list."""
+    return [parse_batch(part) for part in text.split(",")]
 
 
 def architecture(

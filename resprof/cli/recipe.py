@@ -6,10 +6,11 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from resprof.errors import UsageError
+from resprof.errors import UsageError, printable
 from resprof.records.architecture import Architecture
 from resprof.records.recipe import (
     Checkpoint,
+    Engine,
     MemoryFormat,
     Mode,
     Optimizer,
@@ -23,6 +24,9 @@ MOST_ACCUMULATED = 1_000_000
 
 ModeOption = Annotated[Mode, typer.Option("--mode", help="inference, or a training step")]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="fp32 has TF32 off")]
+PrecisionsOption = Annotated[
+    str, typer.Option("--precision", metavar="P,...", help=f"of {', '.join(Precision)}")
+]
 MemoryFormatOption = Annotated[MemoryFormat, typer.Option("--memory-format", help="NCHW or NHWC")]
 OptimizerOption = Annotated[
     Optimizer | None,
@@ -37,6 +41,13 @@ AccumulateOption = Annotated[
 ]
 CheckpointOption = Annotated[
     Checkpoint | None, typer.Option("--checkpoint", help="compute blocks again in backward")
+]
+EngineOption = Annotated[Engine, typer.Option("--engine", help="how a step is launched")]
+CudnnBenchmarkOption = Annotated[
+    bool,
+    typer.Option(
+        "--cudnn-benchmark/--no-cudnn-benchmark", help="let cuDNN try out its algorithms first"
+    ),
 ]
 
 Chosen = TypeVar("Chosen", Optimizer, OptimizerImpl, Checkpoint, int)
@@ -53,6 +64,8 @@ def recipe_of(
     optimizer_impl: OptimizerImpl | None,
     accumulate: str | None,
     checkpoint: Checkpoint | None,
+    engine: Engine = Engine.EAGER,
+    cudnn_benchmark: bool = False,
 ) -> Recipe:
     """The recipe that the options describe; an option that means nothing in a mode is refused."""
     passes = (
@@ -70,7 +83,23 @@ def recipe_of(
         optimizer_impl=_in_training(mode, "optimizer-impl", optimizer_impl, OptimizerImpl.FOREACH),
         accumulate=_in_training(mode, "accumulate", passes, 1),
         checkpoint=_in_training(mode, "checkpoint", checkpoint, Checkpoint.NONE),
+        engine=engine,
+        cudnn_benchmark=cudnn_benchmark,
     )
+
+
+def parse_precisions(text: str) -> list[Precision]:
+    """Reads ``--precision`` as a list."""
+    return [_precision(part) for part in text.split(",")]
+
+
+def _precision(text: str) -> Precision:
+    try:
+        return Precision(text.strip())
+    except ValueError:
+        raise UsageError(
+            f"no precision {printable(text)}", hint=f"there are {', '.join(Precision)}"
+        ) from None
 
 
 def _in_training(mode: Mode, option: str, chosen: Chosen | None, default: Chosen) -> Chosen | None:

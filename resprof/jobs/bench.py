@@ -1,174 +1,111 @@
-"""Measures workloads, one child process each, and joins the rounds to results."""
+"""How fast does it run: a look at the machine, the launches, figures with predictions beside."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
-from resprof.analysis.statistics import interval_flags, latency, throughput
-from resprof.catalog.networks import resolve
-from resprof.errors import UsageError
-from resprof.measure.environment import machine_environment
-from resprof.measure.launch import Ending, run_child
-from resprof.measure.plan import Order, Plan
-from resprof.records.architecture import Architecture
-from resprof.records.environment import DeviceKind, Environment
-from resprof.records.recipe import (
-    Checkpoint,
-    Engine,
-    MemoryFormat,
-    Mode,
-    Precision,
-    Recipe,
-    Workload,
-)
-from resprof.records.run import Flag, Outcome, Record, Result, Round, RunFile
+from resprof.analysis.guards import findings
+from resprof.errors import UsageError, printable_path
+from resprof.jobs.bench_results import results_of, with_prediction
+from resprof.jobs.launches import LaunchOptions, Progress, measure, silent, with_batch
+from resprof.jobs.refusals import refuse_impossible
+from resprof.measure.host import host_state
+from resprof.measure.probe import probe_environment
+from resprof.records.bench import BenchResult
+from resprof.records.doctor import Finding
+from resprof.records.environment import Environment
+from resprof.records.recipe import Workload
+from resprof.records.run_file import RunFile
 
-_SUBJECT = "resprof.jobs.bench_subject:subject"
-"""By name: what it needs loads torch, and only the child process does that."""
-Progress = Callable[[int, int, Workload], None]
-"""Told before a configuration starts: how many are done, how many there are, which one it is.
-
-Nothing is told while a child measures: drawing would take time from it.
-"""
-
-GRACE_S = 60.0
-"""What a child may take beside the measurement: starting, building, settling, tracing memory."""
+RUNS = Path("reports/runs")
+"""Where a run file lies that nobody named."""
 
 
-def silent(done: int, total: int, workload: Workload) -> None:
-    """Reports no progress."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benched:
+    """The figures and what they rest on; ``environment`` is that of the last samples."""
+
+    file: Path
+    environment: Environment
+    found: tuple[Finding, ...]
+    results: tuple[BenchResult, ...]
 
 
-def measure(
+def bench(
     workloads: Sequence[Workload],
+    file: Path,
+    options: LaunchOptions,
     *,
-    device: DeviceKind | None = None,
-    run_file: Path | None = None,
+    resume: bool = False,
+    predict: bool = True,
+    tell: Callable[[Sequence[Finding]], None] = lambda _: None,
     progress: Progress = silent,
-    plan: Plan | None = None,
-    time_limit_s: float = 60.0,
-    grace_s: float = GRACE_S,
-    subject: str = _SUBJECT,
-) -> tuple[Result, ...]:
-    """Measures the workloads in their order; all are checked before the first one runs.
+) -> Benched:
+    """Measures what the run file lacks and answers for all that was asked.
 
-    ``device`` None is CUDA where there is any. ``time_limit_s`` is per configuration; a child that
-    takes ``grace_s`` longer is ended and recorded as hung. Every record is appended to
-    ``run_file`` as it comes, so an interrupt loses the round in flight and nothing else.
+    With ``predict`` what can be predicted stands beside, which may load torch. ``tell`` hears
+    before the first launch what would spoil a measurement here.
 
-    Raises ``UsageError`` for a recipe that cannot be measured yet, ``EnvironmentMissing`` where
-    the device is not there.
+    Raises ``UsageError`` for what cannot be run or written, ``EnvironmentMissing`` where the
+    device is not there or the disk is full.
     """
-    if not time_limit_s > 0:
-        raise UsageError("the time limit is not positive", hint="give seconds, such as 60")
     for workload in workloads:
-        _refuse_unsupported(workload)
-        architecture_of(workload)
-    chosen = replace(plan or Plan(), time_limit_s=time_limit_s)
-    results = []
-    with RunFile(run_file) if run_file else nullcontext() as file:
-        for done, workload in enumerate(workloads):
-            progress(done, len(workloads), workload)
-            order = Order(workload=workload, subject=subject, device=device, plan=chosen)
-            sink = file.append if file else _nowhere
-            results.append(_measure_one(order, time_limit_s + grace_s, sink))
-    return tuple(results)
-
-
-def _measure_one(order: Order, limit_s: float, write: Callable[[Record], None]) -> Result:
-    rounds: list[Round] = []
-    seen: list[Environment] = []
-
-    def sink(record: Record) -> None:
-        write(record)
-        if isinstance(record, Round):
-            rounds.append(record)
-        elif isinstance(record, Environment):
-            seen.append(record)
-
-    ending = run_child(order, limit_s=limit_s, sink=sink)
-    if not seen:  # it died before it could say where it ran
-        write(machine_environment())
-    result = _joined(order.workload, ending, rounds)
-    write(result)
-    return result
-
-
-def _joined(workload: Workload, ending: Ending, rounds: Sequence[Round]) -> Result:
-    """The result of a configuration from how its child ended and what it measured before."""
-    own = ending.result
-    outcome, message = Outcome.HUNG if ending.hung else Outcome.FAILED, ending.message
-    if own is not None:
-        outcome, message = own.outcome, own.message
-    found_latency = latency(rounds)
-    found_throughput = throughput(rounds, workload.recipe.batch)
-    observed = own.observed if own else None
-    flags: tuple[Flag, ...] = ()
-    if found_latency or found_throughput:
-        flags = interval_flags(
-            *([found_latency.interval_s] if found_latency else []),
-            *([found_throughput.interval_images_per_s] if found_throughput else []),
-        )
-        flags += (Flag.ONE_PROCESS,)
-    if observed:
-        flags += () if observed.warm_up.steady else (Flag.NOT_STEADY,)
-        flags += () if observed.outputs_finite else (Flag.NOT_FINITE,)
-    device = rounds[0].device if rounds else None
-    return Result(
-        key=workload.text,
-        workload=workload,
-        device=observed.device if observed else device,
-        outcome=outcome,
-        message=message,
-        latency=found_latency,
-        throughput=found_throughput,
-        observed=observed,
-        flags=flags,
+        refuse_impossible(workload, options.plan, options.device, None)
+    with RunFile(file, resume=resume) as opened:
+        host = host_state()  # before the probe, which keeps the cores busy itself
+        environment = probe_environment(options.device)
+        found = findings(environment, host)
+        tell(found)
+        records = measure(workloads, opened, options, environment=environment, progress=progress)
+    asked = set(workloads)
+    results = [result for result in results_of(records) if _is_asked(result, asked)]
+    return Benched(
+        file=file,
+        environment=[environment, *(r for r in records if isinstance(r, Environment))][-1],
+        found=found,
+        results=tuple(map(with_prediction, results) if predict else results),
     )
 
 
-def workload_of(architecture: Architecture, recipe: Recipe) -> Workload:
-    """The architecture and the recipe by name, as a child process is told."""
-    return Workload(
-        model=architecture.id,
-        classes=architecture.classes,
-        in_channels=architecture.in_channels,
-        width=architecture.width,
-        recipe=recipe,
-    )
+def _is_asked(result: BenchResult, workloads: set[Workload]) -> bool:
+    """Whether it answers for one of them, or for one that ran out of memory."""
+    batch = result.halved_from or result.recipe.batch
+    return not workloads.isdisjoint({result.workload, with_batch(result.workload, batch)})
 
 
-def architecture_of(workload: Workload) -> Architecture:
-    """The network of a workload, at its image size."""
-    return resolve(
-        workload.model,
-        image=workload.recipe.image,
-        classes=workload.classes,
-        in_channels=workload.in_channels,
-        width=workload.width,
-    )
+@contextmanager
+def new_run_file(
+    folder: Path = RUNS, *, otherwise: str = "name a file with --run"
+) -> Iterator[Path]:
+    """A file of the current time that nobody else has, gone again if nothing came into it.
+
+    Raises ``UsageError`` with the hint ``otherwise`` for a folder that cannot be written to.
+    """
+    try:
+        file = _touched(folder)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write in {printable_path(folder)}: {error.strerror}", hint=otherwise
+        ) from None
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            if file.stat().st_size == 0:
+                file.unlink()
 
 
-def _refuse_unsupported(workload: Workload) -> None:
-    recipe = workload.recipe
-    supported = {
-        "precision": recipe.precision is Precision.FP32,
-        "memory format": recipe.memory_format is MemoryFormat.CONTIGUOUS,
-        "engine": recipe.engine is Engine.EAGER,
-        "checkpoint": recipe.checkpoint in {None, Checkpoint.NONE},
-        "accumulate": recipe.accumulate in {None, 1},
-        "optimizer": (recipe.optimizer is None) is (recipe.mode is Mode.INFER),
-    }
-    for what, fine in supported.items():
-        if not fine:
-            raise UsageError(
-                f"this {what} cannot be measured yet: {workload.text}",
-                hint="measured so far: fp32, contiguous, eager, no checkpointing, accumulate 1",
-            )
-
-
-def _nowhere(record: Record) -> None:
-    """Keeps nothing."""
+def _touched(folder: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        file = folder / (f"{stamp}.jsonl" if number == 1 else f"{stamp}-{number}.jsonl")
+        with suppress(FileExistsError):
+            file.touch(exist_ok=False)  # two runs of one second must not share a file
+            return file
+    raise AssertionError("numbers do not end")

@@ -11,22 +11,24 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from itertools import count
 from pathlib import Path
 
 from resprof.catalog.networks import resolve, variants
 from resprof.catalog.published import claims, notes
 from resprof.errors import UsageError, printable_path
-from resprof.jobs.bench import Progress, measure, silent, workload_of
+from resprof.jobs.bench import bench, new_run_file
+from resprof.jobs.bench_results import results_of
 from resprof.jobs.count import flops
+from resprof.jobs.launches import LaunchOptions, Progress, silent
 from resprof.jobs.paper import check_paper
-from resprof.measure.plan import Plan
+from resprof.jobs.workloads import workload_of
+from resprof.records.bench import NOT_MEASURED, BenchResult
 from resprof.records.codec import SCHEMA, to_json
 from resprof.records.environment import Environment
 from resprof.records.flops import FlopsResult
-from resprof.records.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe, Workload
-from resprof.records.run import Outcome, Result, read_run
+from resprof.records.plan import Plan
+from resprof.records.recipe import Mode, Workload, infer, train
+from resprof.records.run_file import read_run
 from resprof.records.table import Table
 from resprof.report.data import data
 from resprof.report.files import write_whole
@@ -34,8 +36,10 @@ from resprof.report.index import index
 from resprof.report.markdown import markdown
 from resprof.report.sheet import sheet
 from resprof.report.tables import flops as flops_tables
-from resprof.report.tables import measured as measured_tables
 from resprof.report.tables import paper as paper_tables
+from resprof.report.tables.bench import long_table
+from resprof.report.tables.environment import device_name
+from resprof.report.tables.measured import activations_table, measured_table
 
 Files = dict[str, str]
 """Texts by their path below the report's folder."""
@@ -46,9 +50,10 @@ _FIGURES = (
     ("table6", "M", "What the paper prints as parameters of its CIFAR networks"),
 )
 _MEASURED_NETS = ("resnet18", "resnet34", "resnet50")
-_PLAN = Plan(round_s=0.4, warm_up_calls=4, warm_up_s=0.8)
+_PLAN = Plan(
+    target_ci=None, round_s=0.4, round_calls=1, warm_up_calls=4, warm_up_s=0.8, time_limit_s=14.0
+)
 """Short: nine configurations in two and a half minutes of a two-core machine."""
-_LIMIT_S = 14.0
 _QUICK_LIMIT_S = 4.0
 
 
@@ -60,7 +65,7 @@ class Report:
     files: tuple[str, ...]
     run_file: Path
     measured: Table
-    failed: tuple[Result, ...]
+    failed: tuple[BenchResult, ...]
 
 
 def write_report(
@@ -81,17 +86,18 @@ def write_report(
     counted = counted_files()
     owned = _owned(folder)
     _refuse_foreign(folder, [*counted, "index.md", MANIFEST], owned, force=force)
-    run_file = _new_run_file(folder)
-    say(f"counted {len(variants())} networks and {len(claims()) + len(notes())} claims")
-    # The manifest first: after an interrupt the next report may still replace these files.
-    _write(folder, {MANIFEST: _manifest({*counted, *owned})} | counted)
-    results = measure(
-        workloads(quick=quick),
-        run_file=run_file,
-        plan=_PLAN,
-        time_limit_s=_QUICK_LIMIT_S if quick else _LIMIT_S,
-        progress=progress,
-    )
+    plan = replace(_PLAN, time_limit_s=_QUICK_LIMIT_S) if quick else _PLAN
+    with new_run_file(folder / "runs", otherwise="name another folder with --out") as run_file:
+        say(f"counted {len(variants())} networks and {len(claims()) + len(notes())} claims")
+        # The manifest first: after an interrupt the next report may still replace these files.
+        _write(folder, {MANIFEST: _manifest({*counted, *owned})} | counted)
+        benched = bench(
+            workloads(quick=quick),
+            run_file,
+            LaunchOptions(plan=plan),
+            predict=False,
+            progress=progress,
+        )
     measured, table = measured_files(run_file)
     _refuse_foreign(folder, measured, owned, force=force)
     every = {**counted, **measured}
@@ -102,7 +108,7 @@ def write_report(
         files=(*every, *last),
         run_file=run_file,
         measured=table,
-        failed=tuple(r for r in results if r.outcome in {Outcome.FAILED, Outcome.HUNG}),
+        failed=tuple(r for r in benched.results if r.outcome in NOT_MEASURED),
     )
 
 
@@ -130,13 +136,12 @@ def measured_files(run_file: Path) -> tuple[Files, Table]:
     """The tables of a run file, under a folder named after its device."""
     records = read_run(run_file)
     environment = next(r for r in records if isinstance(r, Environment))
-    results = [record for record in records if isinstance(record, Result)]
-    table = measured_tables.measured_table(environment, results)
-    device = slug(measured_tables.device_name(environment))
-    files = three_forms(table) | three_forms(
-        measured_tables.stage_memory_table(environment, results)
-    )
-    return {f"measured/{device}/{name}": text for name, text in files.items()}, table
+    results = results_of(records)
+    table = measured_table(environment, results)
+    folder = f"measured/{slug(device_name(environment))}"
+    files = three_forms(long_table(results), name="measured", readable=[table])
+    files |= three_forms(activations_table(environment, results))
+    return {f"{folder}/{name}": text for name, text in files.items()}, table
 
 
 def three_forms(
@@ -163,17 +168,8 @@ def workloads(*, quick: bool) -> tuple[Workload, ...]:
 
 def _workload(model: str, mode: Mode, batch: int) -> Workload:
     architecture = resolve(model)
-    train = mode is Mode.TRAIN
-    recipe = Recipe(
-        mode=mode,
-        batch=batch,
-        image=architecture.image,
-        optimizer=Optimizer.SGD_MOMENTUM if train else None,
-        optimizer_impl=OptimizerImpl.FOREACH if train else None,
-        accumulate=1 if train else None,
-        checkpoint=Checkpoint.NONE if train else None,
-    )
-    return workload_of(architecture, recipe)
+    recipe = train if mode is Mode.TRAIN else infer
+    return workload_of(architecture, recipe(batch=batch, image=architecture.image))
 
 
 def slug(name: str) -> str:
@@ -225,19 +221,6 @@ def _make_folder(folder: Path) -> None:
         raise UsageError(
             f"cannot write in {printable_path(folder)}", hint="name another folder with --out"
         )
-
-
-def _new_run_file(folder: Path) -> Path:
-    _make_folder(folder / "runs")
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    for number in count(1):
-        file = folder / "runs" / (f"{stamp}.jsonl" if number == 1 else f"{stamp}-{number}.jsonl")
-        try:
-            file.touch(exist_ok=False)  # two reports of one second must not share a file
-        except FileExistsError:
-            continue
-        return file
-    raise AssertionError("numbers do not end")
 
 
 def _write(folder: Path, files: Files) -> None:

@@ -1,15 +1,17 @@
 """The process that measures one configuration: an order on stdin, records on stdout, line by line.
 
 ``python -m resprof.measure.child``. It writes its environment, each round when it is taken, and at
-last a result whose statistics are left to the parent. Networks measured in one process would bias
-each other: caches, allocator and clocks keep what the one before left.
+last how it ended. Networks measured in one process would bias each other: caches, allocator and
+clocks keep what the one before left.
 """
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -19,6 +21,7 @@ from typing import TextIO
 import torch
 
 from resprof.errors import ResprofError
+from resprof.measure import energy
 from resprof.measure.clock import Clock, CpuClock
 from resprof.measure.cuda import CudaClock
 from resprof.measure.device import (
@@ -35,26 +38,30 @@ from resprof.measure.memory import (
     resident_bytes,
     resident_peak_above,
 )
-from resprof.measure.plan import Order
-from resprof.measure.rounds import Taken, run_rounds
-from resprof.measure.subject import SEED, Subject, prepare
+from resprof.measure.nvml import open_nvml
+from resprof.measure.rounds import Course, run_rounds
+from resprof.measure.sink import Emit, RoundSink
+from resprof.measure.subject import Subject, Work, prepare
+from resprof.measure.tiles import Tiled
 from resprof.records.decode import from_plain
 from resprof.records.environment import DeviceKind
-from resprof.records.recipe import Mode, Workload
+from resprof.records.plan import Order, Tiling
+from resprof.records.recipe import Workload
 from resprof.records.run import (
+    EnergyWindow,
+    LaunchEnd,
     Observation,
     Outcome,
-    Record,
-    Result,
-    Round,
-    to_line,
 )
+from resprof.records.run_file import Record, to_line
 
-Emit = Callable[[Record], None]
+_DIE_WITH_PARENT = 1
+"""Linux: PR_SET_PDEATHSIG of prctl(2)."""
 
 
 def main() -> int:
     """Runs the order on stdin; the exit code is that of the error, 0 without one."""
+    _end_with_parent()
     out = _private_stdout()
 
     def emit(record: Record) -> None:
@@ -67,11 +74,17 @@ def main() -> int:
     except ResprofError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
         return error.exit_code
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        emit(_result(order, None, Outcome.OUT_OF_MEMORY, _first_line(error), None))
+    except Exception as error:
+        full = is_out_of_memory(error)
+        outcome = Outcome.OUT_OF_MEMORY if full else Outcome.FAILED
+        emit(_ended(order, outcome, _first_line(error), None))
     return 0
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed can no longer end this process; the system does it then."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
 
 
 def _private_stdout() -> TextIO:
@@ -82,44 +95,71 @@ def _private_stdout() -> TextIO:
 
 
 def _run(order: Order, emit: Emit) -> None:
-    recipe, key = order.workload.recipe, order.workload.text
-    kind = choose_device(order.device)
-    device = torch.device(kind.value)
+    recipe = order.workload.recipe
+    device = choose_device(order.device)
+    kind = DeviceKind(device.type)
     set_switches(recipe)
-    emit(replace(machine_environment(), torch=torch_build(), gpu=gpu(kind)))
-
-    baseline = resident_bytes()
-    torch.manual_seed(SEED)
-    subject = _load(order.subject)(order.workload)
-    work = prepare(subject, recipe, device)
-    clock: Clock = CudaClock(device) if kind is DeviceKind.CUDA else CpuClock()
-
-    def keep(taken: Taken) -> None:
+    found = gpu(kind)
+    with open_nvml(found.uuid, found.pci_bus_id) if found else nullcontext() as nvml:
         emit(
-            Round(
-                key=key,
-                device=kind,
-                metric=taken.metric,
-                index=taken.index,
-                calls=taken.calls,
-                samples_s=taken.samples_s,
-                wall_s=taken.wall_s,
+            replace(
+                machine_environment(),
+                torch=torch_build(),
+                gpu=found,
+                nvml=nvml.report if nvml else None,
             )
         )
-
-    with torch.inference_mode() if recipe.mode is Mode.INFER else nullcontext():
+        baseline = resident_bytes()
+        work = prepare(_load(order.subject)(order.workload), recipe, device)
+        clock: Clock = CudaClock(device) if kind is DeviceKind.CUDA else CpuClock()
         known = reset_resident_peak()
-        course = run_rounds(work.call, clock, order.plan, keep)
-        process_peak = resident_peak_above(baseline) if known else None
-        observation = Observation(
+        course = _measured(order, work, clock, nvml.read if nvml else _nothing, emit)
+        peak = resident_peak_above(baseline) if known else None
+        finite = bool(torch.isfinite(work.steps.forward()).all())
+        observed = Observation(
             device=kind,
             first_call_s=course.first_call_s,
             warm_up=course.warm_up,
             stop=course.stop,
-            outputs_finite=bool(torch.isfinite(work.call()).all()),
-            memory=measure_memory(work, subject.stages, process_peak_bytes=process_peak),
+            outputs_finite=finite,
+            memory=measure_memory(work, recipe, process_peak_bytes=peak),
         )
-    emit(_result(order, kind, Outcome.MEASURED, None, observation))
+    emit(_ended(order, Outcome.MEASURED, None, observed))
+
+
+def _measured(order: Order, work: Work, clock: Clock, read: energy.Read, emit: Emit) -> Course:
+    """The rounds, and the windows of energy around them where the device counts it."""
+    plan = order.plan
+    key, launch = order.workload.text, order.launch
+
+    def keep_energy(window: tuple[int, float, float] | None) -> None:
+        if window is not None:
+            calls, seconds, joules = window
+            emit(
+                EnergyWindow(key=key, launch=launch, calls=calls, seconds=seconds, energy_j=joules)
+            )
+
+    if plan.energy_s and order.idle:
+        keep_energy(energy.idle(read, window_s=plan.energy_s))
+    tiled = None if plan.tiling is Tiling.NONE else Tiled(work, plan.tiling)
+    sink = RoundSink(order, clock.kind, tiled, read, emit)
+    course = run_rounds(
+        work.call,
+        clock,
+        plan,
+        sink,
+        tiled=tiled,
+        instruments=tiled.installed if tiled else nullcontext,
+    )
+    if plan.energy_s:
+        keep_energy(
+            energy.over_calls(work.call, clock, read, call_s=sink.call_s, window_s=plan.energy_s)
+        )
+    return course
+
+
+def _nothing() -> None:
+    """The CPU has no telemetry."""
 
 
 def _load(name: str) -> Callable[[Workload], Subject]:
@@ -128,27 +168,21 @@ def _load(name: str) -> Callable[[Workload], Subject]:
     return found
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _first_line(error: Exception) -> str:
+    """What it is and the first line of what it says: torch lets advice follow, line by line."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 
 
-def _result(
-    order: Order,
-    kind: DeviceKind | None,
-    outcome: Outcome,
-    message: str | None,
-    observed: Observation | None,
-) -> Result:
-    return Result(
+def _ended(
+    order: Order, outcome: Outcome, message: str | None, observed: Observation | None
+) -> LaunchEnd:
+    return LaunchEnd(
         key=order.workload.text,
-        workload=order.workload,
-        device=kind,
+        launch=order.launch,
         outcome=outcome,
         message=message,
-        latency=None,
-        throughput=None,
         observed=observed,
-        flags=(),
     )
 
 

@@ -1,4 +1,4 @@
-"""Clocks: how long one call takes, and how long many take back to back, in seconds.
+"""Clocks: how long one call takes, many back to back, and the parts of one, in seconds.
 
 The loop in ``rounds`` knows nothing else of time, so it runs on a scripted clock as well.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from resprof.records.environment import DeviceKind
@@ -15,15 +16,25 @@ from resprof.records.environment import DeviceKind
 Call = Callable[[], object]
 """One forward pass, or one training step."""
 
+Mark = Callable[[], None]
+"""Ends a tile where it is called and begins the next one."""
+
+TiledCall = Callable[[Mark], object]
+"""A call that marks the end of each of its tiles, the last one included."""
+
 _NS = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """A call by the device's clock, and by the host's where that is another one."""
+    """A call by the device's clock, and by the host's where that is another one.
+
+    ``issue_s`` is how long the host was busy with the call before it could do something else.
+    """
 
     seconds: float
     wall_s: float | None = None
+    issue_s: float | None = None
 
 
 class Clock(Protocol):
@@ -41,6 +52,9 @@ class Clock(Protocol):
 
     def back_to_back(self, call: Call, calls: int) -> float:
         """Times that many calls by the host's clock, waiting only for the last."""
+
+    def tiled(self, call: TiledCall) -> tuple[float, ...]:
+        """Times the tiles of one call with nothing else in flight; they add up to the call."""
 
 
 class CpuClock:
@@ -67,3 +81,11 @@ class CpuClock:
             call()
         end = time.perf_counter_ns()
         return (end - start) * _NS
+
+    def tiled(self, call: TiledCall) -> tuple[float, ...]:
+        """Times the tiles of one call."""
+        times: list[int] = []
+        read, keep = time.perf_counter_ns, times.append
+        keep(read())
+        call(lambda: keep(read()))
+        return tuple((end - start) * _NS for start, end in pairwise(times))

@@ -5,29 +5,40 @@ from __future__ import annotations
 import torch
 
 from resprof.errors import EnvironmentMissing
-from resprof.measure.environment import first_match
+from resprof.measure.host import nvidia_driver
+from resprof.measure.nvml_device import pci_address
 from resprof.records.environment import DeviceKind, Gpu, TorchBuild
-from resprof.records.recipe import Recipe
+from resprof.records.recipe import Precision, Recipe
 
 
-def choose_device(asked: DeviceKind | None) -> DeviceKind:
-    """The kind asked for; None is CUDA where there is any. Raises ``EnvironmentMissing``."""
-    if asked is DeviceKind.CPU:
-        return asked
-    if torch.cuda.is_available():
-        return DeviceKind.CUDA
-    if asked is DeviceKind.CUDA:
+def choose_device(asked: str | None) -> torch.device:
+    """The device asked for, ``cpu``, ``cuda`` or ``cuda:N``; None is CUDA where there is any.
+
+    Makes a CUDA device the current one. Raises ``EnvironmentMissing`` where it is not there.
+    """
+    if asked == "cpu" or (asked is None and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
         raise EnvironmentMissing(
             "torch sees no CUDA device here", hint="measure on the CPU with --device cpu"
         )
-    return DeviceKind.CPU
+    device = torch.device(asked or "cuda")
+    index, devices = device.index or 0, torch.cuda.device_count()
+    if index >= devices:
+        raise EnvironmentMissing(
+            f"there is no device cuda:{index}, torch sees {devices}",
+            hint=f"choose one up to cuda:{devices - 1}",
+        )
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def set_switches(recipe: Recipe) -> None:
     """Makes fp32 mean fp32, which for cuDNN's convolutions it does not unless told so."""
+    arithmetic = "tf32" if recipe.precision is Precision.TF32 else "ieee"
     # Through the newer of torch's two interfaces only: it refuses a mixture.
-    torch.backends.cuda.matmul.fp32_precision = "ieee"
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]
+    torch.backends.cuda.matmul.fp32_precision = arithmetic
+    torch.backends.cudnn.conv.fp32_precision = arithmetic  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = recipe.cudnn_benchmark
 
 
@@ -58,8 +69,18 @@ def gpu(kind: DeviceKind) -> Gpu | None:
         uuid=None if uuid is None else f"GPU-{uuid}",
         capability=f"{properties.major}.{properties.minor}",
         memory_bytes=properties.total_memory,
-        driver=first_match("/proc/driver/nvidia/version", r"Module.*?\s(\d+\.[\d.]+)\s"),
+        driver=nvidia_driver(),
+        pci_bus_id=_pci_bus_id(properties),
     )
+
+
+def _pci_bus_id(properties: object) -> str | None:
+    """The device's PCI address as NVML writes it; None in builds of torch that do not tell."""
+    parts = ("pci_domain_id", "pci_bus_id", "pci_device_id")
+    domain, bus, device = (getattr(properties, part, None) for part in parts)
+    if domain is None or bus is None or device is None:
+        return None
+    return pci_address(domain, bus, device)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -34,7 +34,7 @@ def _machine() -> Machine:
         memory_bytes=_memory_bytes(),
         system=next(_system_names(), platform.system()),
         kernel=f"{platform.system()} {platform.release()}",
-        load=_load(),
+        load=load_average(),
     )
 
 
@@ -43,7 +43,8 @@ def _system_names() -> Iterator[str]:
         yield platform.freedesktop_os_release()["PRETTY_NAME"]
 
 
-def _load() -> float | None:
+def load_average() -> float | None:
+    """The one-minute load average; None off Unix."""
     try:
         return round(os.getloadavg()[0], 2)
     except OSError:

@@ -1,104 +1,139 @@
-"""Starts the child process of a configuration, passes its records on and sees to its end."""
+"""Starts the process of a configuration, passes its records on and sees to its end."""
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import IO
 
-from resprof.errors import EnvironmentMissing
-from resprof.measure.plan import Order
+from resprof.errors import EnvironmentMissing, UsageError
 from resprof.records.codec import to_plain
-from resprof.records.run import Record, Result, from_line
+from resprof.records.plan import Order
+from resprof.records.run import LaunchEnd, Outcome
+from resprof.records.run_file import Record, from_line
 
-COMMAND = (sys.executable, "-m", "resprof.measure.child")
+COMMAND: tuple[str, ...] = (sys.executable, "-m", "resprof.measure.child")
 _TAIL_BYTES = 64 * 1024
 """How much of the child's stderr is read for its last words."""
+_EXPLAINED = (UsageError, EnvironmentMissing)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a child ended. ``result`` is its own, None where it did not get that far."""
-
-    result: Result | None
-    hung: bool
-    message: str | None
-
-
-def run_child(order: Order, *, limit_s: float, sink: Callable[[Record], None]) -> Ending:
-    """Runs one configuration; every environment and round goes to ``sink`` as it comes.
+def run_child(order: Order, *, limit_s: float, sink: Callable[[Record], None]) -> LaunchEnd:
+    """Runs one configuration; every record but the last goes to ``sink`` as it comes.
 
     A child that is still there after ``limit_s`` is killed, as it is when this process is
-    interrupted. Raises ``EnvironmentMissing`` where the device asked for is not there.
+    interrupted. Raises what the child explains: ``EnvironmentMissing`` where the device asked for
+    is not there, ``UsageError`` for a recipe that it refuses.
     """
     with tempfile.TemporaryFile() as errors:
-        # Its own session: an interrupt from the terminal reaches this process, which ends it.
-        process = subprocess.Popen(
-            COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            encoding="utf-8",
-            start_new_session=True,
-        )
-        hung = threading.Event()
-
-        def end() -> None:
-            hung.set()
-            process.kill()
-
-        timer = threading.Timer(limit_s, end)
-        timer.start()
-        try:
-            result = _converse(process, order, sink)
+        with _process(errors, limit_s) as (process, hung):
+            own = _converse(process, order, sink)
             code = process.wait()
-        finally:
-            timer.cancel()
-            process.kill()
-            process.wait()
-        size = errors.seek(0, 2)
-        errors.seek(max(0, size - _TAIL_BYTES))
-        last = errors.read().decode(errors="replace").strip().splitlines()
-    if code == EnvironmentMissing.exit_code and len(last) >= 2:
-        message, hint = (line.partition(": ")[2] for line in last[-2:])
-        raise EnvironmentMissing(message, hint=hint)
-    return Ending(
-        result=result,
-        hung=hung.is_set(),
-        message=None if code == 0 else _last_words(code, last),
+        last = _last_lines(errors)
+    if own is not None:
+        return own
+    _raise_explained(code, last)
+    if hung.is_set():
+        return _end(order, Outcome.HUNG, f"still running after {limit_s:g} s")
+    return _end(order, Outcome.FAILED, _last_words(code, last))
+
+
+@contextmanager
+def _process(
+    errors: IO[bytes], limit_s: float
+) -> Iterator[tuple[subprocess.Popen[bytes], threading.Event]]:
+    """A child that is gone afterwards; the event says whether it was ended for being late."""
+    # Its own session: an interrupt from the terminal reaches this process, which ends it.
+    process = subprocess.Popen(
+        COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        start_new_session=True,
     )
+    hung = threading.Event()
+
+    def end() -> None:
+        hung.set()
+        _kill(process)
+
+    def bury() -> None:
+        # What it had started may hold on to its stdout, which then never comes to its end.
+        process.wait()
+        _kill(process)
+
+    timer = threading.Timer(limit_s, end)
+    timer.daemon = True  # the program's end does not wait for it
+    try:
+        timer.start()
+        threading.Thread(target=bury, daemon=True).start()
+        yield process, hung
+    finally:
+        timer.cancel()
+        _kill(process)
+        process.wait()
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """With what it has started: a compiler has workers of its own."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _converse(
-    process: subprocess.Popen[str], order: Order, sink: Callable[[Record], None]
-) -> Result | None:
+    process: subprocess.Popen[bytes], order: Order, sink: Callable[[Record], None]
+) -> LaunchEnd | None:
     """Hands the order over and reads records until the child closes its side."""
     if process.stdin is None or process.stdout is None:
         raise ValueError("the child has no pipes")
-    result = None
-    try:
-        with process.stdin as stdin:
-            json.dump(to_plain(order), stdin)
-    except BrokenPipeError:
-        pass  # it died before it could read; its exit code and last words tell why
+    own = None
+    # A child that died before it could read tells why by its exit code and its last words.
+    with suppress(BrokenPipeError), process.stdin as stdin:
+        stdin.write(json.dumps(to_plain(order)).encode())
     with process.stdout as stdout:
         for line in stdout:
-            if not line.endswith("\n"):
+            if not line.endswith(b"\n"):
                 break  # cut off by a kill
-            record = from_line(line)
-            if isinstance(record, Result):
-                result = record
+            record = from_line(line.decode())
+            if isinstance(record, LaunchEnd):
+                own = record
             else:
                 sink(record)
-    return result
+    return own
 
 
-def _last_words(code: int, lines: list[str]) -> str:
+def _last_lines(errors: IO[bytes]) -> list[str]:
+    errors.seek(max(0, errors.seek(0, os.SEEK_END) - _TAIL_BYTES))
+    return errors.read().decode(errors="replace").strip().splitlines()
+
+
+def _raise_explained(code: int, last: Sequence[str]) -> None:
+    """Raises the error that the child has explained in its last two lines, if it has."""
+    kinds = {kind.exit_code: kind for kind in _EXPLAINED}
+    said = [line.partition(": ") for line in last[-2:]]
+    if code in kinds and [word for word, _, _ in said] == ["error", "hint"]:
+        (_, _, message), (_, _, hint) = said
+        raise kinds[code](message, hint=hint)
+
+
+def _end(order: Order, outcome: Outcome, message: str) -> LaunchEnd:
+    return LaunchEnd(
+        key=order.workload.text,
+        launch=order.launch,
+        outcome=outcome,
+        message=message,
+        observed=None,
+    )
+
+
+def _last_words(code: int, lines: Sequence[str]) -> str:
     if code < 0:
         name = signal.Signals(-code).name
         why = "; the system does that when memory runs out" if -code == signal.SIGKILL else ""

@@ -6,24 +6,24 @@ Nothing here runs inside a timed region.
 from __future__ import annotations
 
 import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.graph import saved_tensors_hooks
 from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from resprof.measure.environment import first_match
 from resprof.measure.subject import Work
-from resprof.records.run import MemoryUse, StageMemory
-
-LOSS = "loss"
-"""What the loss keeps belongs to no row of Table 1."""
+from resprof.records.recipe import Engine, Mode, Recipe
+from resprof.records.run import LOSS, MemoryUse, StageMemory
+from resprof.steps.steps import Steps
 
 Stages = Mapping[str, tuple[nn.Module, ...]]
 
@@ -56,52 +56,54 @@ def _followed(model: nn.Module, stages: Stages) -> Iterator[_Place]:
             handle.remove()
 
 
-def kept_for_backward(work: Work, stages: Stages) -> dict[str, int]:
-    """Bytes that autograd keeps between forward and backward, per stage and for the loss.
+def kept_for_backward(steps: Steps, stages: Stages) -> dict[str, int]:
+    """Bytes that are live between forward and backward, per stage and for the loss.
 
-    Whole storages, each counted once, in the stage that first keeps it: views of a storage and
-    in-place results share it. Parameters, buffers, input and labels do not count. A network whose
-    stages run more than once would be counted in the last one entered.
+    Whole storages, each counted once, in the stage that made it: views of a storage and in-place
+    results share it. Parameters, buffers, the batch and the loss itself do not count.
     """
-    known = {_key(tensor) for tensor in _standing(work)}
-    kept: list[torch.UntypedStorage] = []  # held, so that no address is used twice
-    sizes = dict.fromkeys((*stages, LOSS), 0)
-
-    with _followed(work.model, stages) as place:
-
-        def pack(tensor: Tensor) -> Tensor:
-            if _key(tensor) not in known:
-                known.add(_key(tensor))
-                kept.append(tensor.untyped_storage())
-                sizes[place.stage] += tensor.untyped_storage().nbytes()
-            return tensor
-
-        with saved_tensors_hooks(pack, lambda tensor: tensor):
-            work.forward()
-    return sizes
+    with _forward_followed(steps, stages) as (live, loss):
+        kept = live.by_stage(without=loss)
+    return {stage: kept.get(stage, 0) for stage in (*stages, LOSS)}
 
 
-def largest_live_sets(work: Work, stages: Stages) -> dict[str, int]:
+def largest_live_sets(steps: Steps, stages: Stages) -> dict[str, int]:
     """The most bytes of tensors made in forward that live together, per stage.
 
     A tensor lives from the operator that returns it until nobody holds it; what a kernel takes for
     itself is not seen. Parameters, buffers and input do not count.
     """
-    known = {_key(tensor) for tensor in _standing(work)}
-    with _followed(work.model, stages) as place, _LiveSet(known, place) as live:
-        work.forward()
-    return {stage: live.peaks.get(stage, 0) for stage in stages}
+    with _forward_followed(steps, stages) as (live, _):
+        return {stage: live.peaks.get(stage, 0) for stage in stages}
+
+
+@contextmanager
+def _forward_followed(steps: Steps, stages: Stages) -> Iterator[tuple[_LiveSet, Tensor]]:
+    """A forward pass whose result is held, and what is live in it."""
+    known = {_key(tensor) for tensor in _standing(steps)}
+    with _followed(steps.model, stages) as place, _LiveSet(known, place) as live:
+        result = steps.forward()
+    yield live, result
 
 
 class _LiveSet(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of storages that operators return, until each is freed."""
+    """Follows the storages that operators return, until each is freed."""
 
     def __init__(self, known: set[int], place: _Place) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.peaks: dict[str, int] = {}
         self._known = known
         self._place = place
+        self._live: dict[int, tuple[str, int]] = {}
         self._bytes = 0
+
+    def by_stage(self, *, without: Tensor) -> Counter[str]:
+        """The bytes that are live now by the stage that made them."""
+        found: Counter[str] = Counter()
+        for key, (stage, size) in self._live.items():
+            if key != _key(without):
+                found[stage] += size
+        return found
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Runs the operator and takes note of the storages it made."""
@@ -115,50 +117,68 @@ class _LiveSet(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _add(self, key: int, storage: torch.UntypedStorage) -> None:
         self._known.add(key)
+        self._live[key] = self._place.stage, storage.nbytes()
         self._bytes += storage.nbytes()
-        weakref.finalize(storage, self._drop, key, storage.nbytes())
+        weakref.finalize(storage, self._drop, key)
 
-    def _drop(self, key: int, size: int) -> None:
+    def _drop(self, key: int) -> None:
         self._known.discard(key)
+        _, size = self._live.pop(key)
         self._bytes -= size
 
 
-def measure_memory(work: Work, stages: Stages, *, process_peak_bytes: int | None) -> MemoryUse:
-    """Runs the call and its forward pass again and reports what they take."""
-    device = work.given[0].device
-    on_cuda = device.type == "cuda"
-    allocated, reserved = _cuda_peaks(work, device) if on_cuda else (_cpu_peak(work), None)
-    if work.optimizer is None:
-        per_stage = largest_live_sets(work, stages)
+def measure_memory(work: Work, recipe: Recipe, *, process_peak_bytes: int | None) -> MemoryUse:
+    """Runs the call and its forward pass again and reports what they take.
+
+    ``process_peak_bytes`` is the host's figure, which is used where the driver has none. Only an
+    eager step has activations that can be followed.
+    """
+    if work.steps.given[0].device.type == "cuda":
+        use = _cuda_peaks(work, recipe.engine)
+    else:
+        peak = _cpu_peak(work) if recipe.engine is Engine.EAGER else None
+        use = MemoryUse(peak_allocated_bytes=peak, process_peak_bytes=process_peak_bytes)
+    if recipe.engine is not Engine.EAGER:
+        return use
+    work.steps.clear()
+    if recipe.mode is Mode.INFER:
+        per_stage = largest_live_sets(work.steps, work.stages)
         total = max(per_stage.values())
     else:
-        per_stage = kept_for_backward(work, stages)
+        per_stage = kept_for_backward(work.steps, work.stages)
         total = sum(per_stage.values())
+    stages = (StageMemory(stage=stage, activation_bytes=n) for stage, n in per_stage.items())
+    return replace(use, activation_bytes=total, stages=tuple(stages))
+
+
+def _cuda_peaks(work: Work, engine: Engine) -> MemoryUse:
+    """The caching allocator's peaks over one call, and what the driver says is in use.
+
+    A graph's memory is taken when it is captured and no call moves the peaks again, so there they
+    are those of the process. The driver's figure is of the whole device.
+    """
+    device = work.steps.given[0].device
+    torch.cuda.synchronize(device)
+    if engine is not Engine.GRAPH:
+        torch.cuda.reset_peak_memory_stats(device)
+        work.call()
+        torch.cuda.synchronize(device)
+    free, total = torch.cuda.mem_get_info(device)
     return MemoryUse(
-        peak_allocated_bytes=allocated,
-        peak_reserved_bytes=reserved,
-        process_peak_bytes=process_peak_bytes,
-        activation_bytes=total,
-        stages=tuple(
-            StageMemory(stage=stage, activation_bytes=size) for stage, size in per_stage.items()
-        ),
+        peak_requested_bytes=torch.cuda.memory_stats(device)["requested_bytes.all.peak"],
+        peak_allocated_bytes=torch.cuda.max_memory_allocated(device),
+        peak_reserved_bytes=torch.cuda.max_memory_reserved(device),
+        process_peak_bytes=total - free,
     )
-
-
-def _cuda_peaks(work: Work, device: torch.device) -> tuple[int, int]:
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
-    work.call()
-    torch.cuda.synchronize(device)
-    return torch.cuda.max_memory_allocated(device), torch.cuda.max_memory_reserved(device)
 
 
 def _cpu_peak(work: Work) -> int | None:
     """What stands before the call plus the most that the CPU allocator's events add up to.
 
     These are all allocations through torch, temporaries inside kernels included. Blocks that are
-    older than the profile have no events when they are freed; a call leaves none such behind.
+    older than the profile have no events when they are freed: gradients go before it.
     """
+    work.steps.clear()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as run:
         work.call()
     results = run.profiler.kineto_results if run.profiler is not None else None
@@ -170,16 +190,16 @@ def _cpu_peak(work: Work) -> int | None:
     for event in events:
         live += event.nbytes()
         peak = max(peak, live)
-    return _total_bytes(_standing(work)) + peak
+    return _total_bytes(_standing(work.steps)) + peak
 
 
-def _standing(work: Work) -> Iterator[Tensor]:
-    """The tensors that exist before and after a call."""
-    yield from work.model.parameters()
-    yield from work.model.buffers()
-    yield from work.given
-    if work.optimizer is not None:
-        for state in work.optimizer.state.values():
+def _standing(steps: Steps) -> Iterator[Tensor]:
+    """The tensors that exist before and after a call, gradients left out."""
+    yield from steps.model.parameters()
+    yield from steps.model.buffers()
+    yield from steps.given
+    if steps.optimizer is not None:
+        for state in steps.optimizer.state.values():
             yield from (value for value in state.values() if isinstance(value, Tensor))
 
 

@@ -1,4 +1,4 @@
-"""What is measured, as this room sees it: a module, its stages and the tensors it takes."""
+"""What is measured: a network by its recipe on a device, ready to be called."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from resprof.errors import UsageError
-from resprof.records.recipe import Mode, Optimizer, OptimizerImpl, Recipe
+from resprof.measure.engines import run_by
+from resprof.records.recipe import Engine, Mode, Recipe
+from resprof.steps.network import Network
+from resprof.steps.setup import arrange, memory_format, optimizer_of, whole_dtype
+from resprof.steps.steps import Steps
+from resprof.steps.watch import Watch
 
 SEED = 20151210
 """Seeds weights and inputs; the day the paper appeared."""
-_LEARNING_RATE = 1e-3
-"""Small: hundreds of steps on one batch have to stay finite, and no time depends on it."""
-_MOMENTUM = 0.9
-_WEIGHT_DECAY = 1e-4
 _SETTLE_PASSES = 4
 _SETTLE_BATCH = 2
 """Batch norm wants more than one value per channel; more images would cost time and memory."""
@@ -24,99 +24,72 @@ _SETTLE_BATCH = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A network to measure.
+    """A network to measure; ``settle`` sets a model's statistics of batch norm from batches."""
 
-    ``stages`` are the modules of each stage in order of execution; ``settle`` sets the statistics
-    of batch norm from some batches and leaves the network in the mode it was in; ``image`` is
-    (C, H, W).
-    """
-
-    model: nn.Module
-    stages: Mapping[str, tuple[nn.Module, ...]]
+    network: Network
     settle: Callable[..., None]
-    image: tuple[int, int, int]
-    classes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A subject on its device, ready to be called.
+    """A subject on its device.
 
-    ``call`` is what is timed; ``forward`` its first half, to the loss in training; ``given`` are
-    the tensors that exist before a call: input and labels. ``optimizer`` is None in inference.
+    ``call`` is what is timed: a step by the recipe's engine. ``steps`` runs the same step eagerly
+    and part by part. ``stages`` are the modules of each stage in order of execution, empty where
+    the engine leaves no modules to follow.
     """
 
-    call: Callable[[], Tensor]
-    forward: Callable[[], Tensor]
-    model: nn.Module
-    given: tuple[Tensor, ...]
-    optimizer: torch.optim.Optimizer | None
+    call: Callable[[], object]
+    steps: Steps
+    stages: Mapping[str, tuple[nn.Module, ...]]
 
 
 def prepare(subject: Subject, recipe: Recipe, device: torch.device) -> Work:
-    """Moves the subject to the device, with a seeded normal batch, and builds its call."""
-    model = subject.model.to(device)
+    """Builds the network with seeded weights and a seeded normal batch, moves both there.
+
+    In inference the batch norms' statistics are set by passes over further batches first: a fresh
+    network's values grow from block to block until they are no longer finite.
+    """
+    torch.manual_seed(SEED)
+    network = subject.network
+    model = network.build()
     # Drawn on the host, so that every device sees the same batch.
     random = torch.Generator().manual_seed(SEED)
 
     def images(batch: int) -> Tensor:
-        return torch.randn(batch, *subject.image, generator=random).to(device)
+        drawn = torch.randn(batch, *network.image, generator=random)
+        return drawn.to(device, memory_format=memory_format(recipe))
 
-    x = images(recipe.batch)
-    labels = torch.randint(subject.classes, (recipe.batch,), generator=random).to(device)
+    model.to(device=device, memory_format=memory_format(recipe))  # type: ignore[call-overload]
+    given: tuple[Tensor, ...] = (images(recipe.batch),)
     if recipe.mode is Mode.TRAIN:
-        return _training(model, x, labels, _optimizer(model, recipe))
-    model.eval()
-    subject.settle(*(images(_SETTLE_BATCH) for _ in range(_SETTLE_PASSES)))
-
-    def forward() -> Tensor:
-        output: Tensor = model(x)
-        return output
-
-    return Work(call=forward, forward=forward, model=model, given=(x,), optimizer=None)
-
-
-def _training(
-    model: nn.Module, x: Tensor, labels: Tensor, optimizer: torch.optim.Optimizer
-) -> Work:
-    """A step that leaves no gradients behind: between steps as before the first."""
-    model.train()
-    optimizer.zero_grad(set_to_none=True)
-
-    def forward() -> Tensor:
-        return nn.functional.cross_entropy(model(x), labels)
-
-    def step() -> Tensor:
-        loss = forward()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return loss
-
-    return Work(call=step, forward=forward, model=model, given=(x, labels), optimizer=optimizer)
+        labels = torch.randint(network.classes, (recipe.batch,), generator=random)
+        given += (labels.to(device),)
+    else:
+        subject.settle(model, *(images(_SETTLE_BATCH) for _ in range(_SETTLE_PASSES)))
+    model, given = _cast(model, given, recipe)  # after the statistics, which want fp32
+    arrange(model, network, recipe, Watch())
+    steps = Steps(model, given, recipe, optimizer=_optimizer(model, recipe), watch=Watch())
+    stages = {
+        stage: tuple(model.get_submodule(path) for path in paths) for stage, paths in network.stages
+    }
+    return Work(
+        call=run_by(recipe.engine, steps),
+        steps=steps,
+        stages={} if recipe.engine is Engine.COMPILE else stages,
+    )
 
 
-def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    parameters = list(model.parameters())
-    foreach = recipe.optimizer_impl is OptimizerImpl.FOREACH
-    fused = recipe.optimizer_impl is OptimizerImpl.FUSED
-    match recipe.optimizer:
-        case Optimizer.SGD:
-            return torch.optim.SGD(parameters, lr=_LEARNING_RATE, foreach=foreach, fused=fused)
-        case Optimizer.SGD_MOMENTUM:
-            return torch.optim.SGD(
-                parameters,
-                lr=_LEARNING_RATE,
-                momentum=_MOMENTUM,
-                weight_decay=_WEIGHT_DECAY,
-                foreach=foreach,
-                fused=fused,
-            )
-        case Optimizer.ADAM:
-            return torch.optim.Adam(parameters, lr=_LEARNING_RATE, foreach=foreach, fused=fused)
-        case Optimizer.ADAMW:
-            return torch.optim.AdamW(parameters, lr=_LEARNING_RATE, foreach=foreach, fused=fused)
-        case _:
-            raise UsageError(
-                "a training step needs an optimizer", hint="add --optimizer sgd-momentum"
-            )
+def _cast(
+    model: nn.Module, given: tuple[Tensor, ...], recipe: Recipe
+) -> tuple[nn.Module, tuple[Tensor, ...]]:
+    dtype = whole_dtype(recipe)
+    if dtype is None:
+        return model, given
+    return model.to(dtype=dtype), (given[0].to(dtype), *given[1:])
+
+
+def _optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer | None:
+    if recipe.mode is not Mode.TRAIN:
+        return None
+    return optimizer_of(model, recipe, capturable=recipe.engine is Engine.GRAPH)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from resprof.records.telemetry import NvmlReport
+
 
 class DeviceKind(StrEnum):
     """Marks every measured figure; figures of different kinds are never compared."""
@@ -52,18 +54,26 @@ class TorchBuild:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
-    """The CUDA device that ran; ``driver`` is NVIDIA's, None where it cannot be read."""
+    """The CUDA device that ran; ``driver`` is NVIDIA's, None where it cannot be read.
+
+    ``pci_bus_id`` is written as NVML writes it, ``00000000:41:00.0``; None where torch does not
+    tell.
+    """
 
     name: str
     uuid: str | None
     capability: str
     memory_bytes: int
     driver: str | None
+    pci_bus_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Written before the first sample. ``torch`` is None where it could not be loaded."""
+    """Written before the first sample. ``torch`` is None where it could not be loaded.
+
+    ``nvml`` is None where nobody asked NVML, as for a measurement on the CPU.
+    """
 
     date: str
     """UTC, ISO 8601, to the second."""
@@ -72,3 +82,4 @@ class Environment:
     machine: Machine
     torch: TorchBuild | None
     gpu: Gpu | None
+    nvml: NvmlReport | None = None

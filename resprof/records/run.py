@@ -1,39 +1,31 @@
-"""The run file: JSON lines of what was measured, each complete in itself, in the order it happened.
+"""What a measuring process says: raw samples and how they came about, nothing that is computed.
 
-Every line is ``{"schema": 1, "record": "environment" | "round" | "result", ...}``. Rounds and
-results belong to the environment above them, so a run that is continued on another day, or with
-another driver, says so. A line counts once its line feed is written: what a kill cuts off is the
-record in flight and nothing else. Fields that are added later get a default, so older files of the
-same schema can be read.
+Everything derived (medians, intervals, flags) is made from these records when they are read.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
-from typing import BinaryIO, Self
 
-from resprof.errors import UsageError
-from resprof.records.codec import SCHEMA, to_plain
-from resprof.records.decode import from_plain
-from resprof.records.environment import DeviceKind, Environment
+from resprof.records.environment import DeviceKind
+from resprof.records.plan import Metric, Plan
 from resprof.records.recipe import Workload
+from resprof.records.telemetry import RoundTelemetry
+from resprof.records.trace import Phase
 
-
-class Metric(StrEnum):
-    """One batch in flight, or calls back to back; the two are never mixed."""
-
-    LATENCY = "latency"
-    THROUGHPUT = "throughput"
+LOSS = "loss"
+"""What belongs to no row of Table 1: it follows the network in forward and precedes it in
+backward."""
 
 
 class Stop(StrEnum):
     """Why no further round was measured."""
 
+    TARGET_MET = "target met"
+    """The rounds that were planned gave the interval that was asked for."""
     ROUNDS_DONE = "rounds done"
+    """No interval was asked for, or the most rounds were taken without reaching it."""
     TIME_LIMIT = "time limit"
 
 
@@ -45,19 +37,26 @@ class Outcome(StrEnum):
     FAILED = "failed"
     HUNG = "hung"
     """Ended from outside because it did not end by itself."""
+    CUT_SHORT = "cut short"
+    """Never closed: resprof itself was interrupted or killed."""
 
 
-class Flag(StrEnum):
-    """What a reader of a figure has to know."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaunchStart:
+    """A process begins to measure a workload; ``launch`` counts those of the workload from 0.
 
-    NOT_STEADY = "warm-up capped"
-    """Call times had not settled when the warm-up's cap was reached."""
-    FEW_ROUNDS = "few rounds"
-    """Too few rounds for an interval of the confidence asked for."""
-    NOT_FINITE = "not finite"
-    """The network's output holds NaN or infinity."""
-    ONE_PROCESS = "one process"
-    """The interval is over rounds within one process, not over launches."""
+    ``load`` is the one-minute load average. ``halved_from`` is the batch that was asked for and
+    did not fit, None where this one was asked for.
+    """
+
+    key: str
+    launch: int
+    workload: Workload
+    plan: Plan
+    date: str
+    """UTC, ISO 8601, to the second."""
+    load: float | None
+    halved_from: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,16 +65,58 @@ class Round:
 
     A sample is the time of ``calls`` calls in seconds: one call each for latency; all calls of the
     round, back to back, for throughput. ``samples_s`` are by the device's clock, ``wall_s`` by the
-    host's beside it; None where the device's clock is the host's. ``index`` counts from 0.
+    host's beside it; ``issue_s`` is how long the host took until the call returned to it. Both are
+    None where the device's clock is the host's. ``index`` counts from 0.
     """
 
     key: str
+    launch: int
     device: DeviceKind
     metric: Metric
     index: int
     calls: int
     samples_s: tuple[float, ...]
     wall_s: tuple[float, ...] | None = None
+    issue_s: tuple[float, ...] | None = None
+    telemetry: RoundTelemetry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """A part of a call: a phase, or a stage of a phase. ``stage`` is None for a whole phase."""
+
+    phase: Phase
+    stage: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TiledRound:
+    """A round of instrumented calls: for each call, the seconds of each tile in their order.
+
+    The tiles of a call add up to the whole call.
+    """
+
+    key: str
+    launch: int
+    device: DeviceKind
+    index: int
+    tiles: tuple[Tile, ...]
+    samples_s: tuple[tuple[float, ...], ...]
+    telemetry: RoundTelemetry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyWindow:
+    """Calls back to back between two readings of the device's energy counter.
+
+    ``calls`` 0 is a window in which nothing ran: the device's idle power, its context alive.
+    """
+
+    key: str
+    launch: int
+    calls: int
+    seconds: float
+    energy_j: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,15 +139,18 @@ class StageMemory:
 class MemoryUse:
     """Memory of one call; None is unknown.
 
-    ``peak_allocated_bytes`` are live tensors at their most, parameters included, and
-    ``peak_reserved_bytes`` what the CUDA allocator held for them. ``process_peak_bytes`` is the
-    process's peak resident size above what it had before the network was built.
+    On CUDA ``peak_requested_bytes``, ``peak_allocated_bytes`` and ``peak_reserved_bytes`` are the
+    caching allocator's peaks and ``process_peak_bytes`` is what the driver says of this process;
+    on the CPU ``peak_allocated_bytes`` are live tensors at their most, parameters included, and
+    ``process_peak_bytes`` is the process's peak resident size above what it had before the
+    network was built.
     ``activation_bytes`` are those kept for backward, live at the end of forward, without
     parameters and input; in inference the largest live set. In training the stages add up to it,
     each storage counted in the stage that first kept it; in inference each stage has its own
     largest live set.
     """
 
+    peak_requested_bytes: int | None = None
     peak_allocated_bytes: int | None = None
     peak_reserved_bytes: int | None = None
     process_peak_bytes: int | None = None
@@ -116,7 +160,7 @@ class MemoryUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What a child process says of its configuration when the rounds are done."""
+    """What a process says of its configuration when the rounds are done."""
 
     device: DeviceKind
     first_call_s: float
@@ -127,140 +171,14 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Interval:
-    """A distribution-free interval for the median over rounds and the coverage it achieves."""
+class LaunchEnd:
+    """A process has ended; ``observed`` is None unless it got to its end.
 
-    low: float
-    high: float
-    coverage: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
-    """Seconds per call. ``median_s`` is the median of the rounds' medians, as is its interval.
-
-    A percentile is None where ``samples`` do not support it.
-    """
-
-    rounds: int
-    samples: int
-    median_s: float
-    interval_s: Interval | None
-    p90_s: float | None
-    p95_s: float | None
-    p99_s: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throughput:
-    """All images over all time; the interval is over the rounds' rates."""
-
-    rounds: int
-    calls: int
-    images_per_s: float
-    interval_images_per_s: Interval | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """A configuration's figures, or why there are none.
-
-    Rounds that were measured before a child ended badly count; ``observed`` is then None.
-    ``message`` is the child's last word, None where it ended well.
+    ``message`` is its last word, None where it ended well.
     """
 
     key: str
-    workload: Workload
-    device: DeviceKind | None
+    launch: int
     outcome: Outcome
     message: str | None
-    latency: Latency | None
-    throughput: Throughput | None
     observed: Observation | None
-    flags: tuple[Flag, ...]
-
-
-Record = Environment | Round | Result
-
-_KINDS: dict[str, type[Environment] | type[Round] | type[Result]] = {
-    "environment": Environment,
-    "round": Round,
-    "result": Result,
-}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
-
-
-def to_line(record: Record) -> str:
-    """The record as one line with its line feed."""
-    head = {"schema": SCHEMA, "record": _NAMES[type(record)]}
-    plain = head | to_plain(record)
-    return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-
-
-def from_line(line: str) -> Record:
-    """The record of a line; ``UsageError`` for a schema or a kind that this version lacks."""
-    try:
-        plain = json.loads(line)
-        schema, name = plain["schema"], plain["record"]
-    except (ValueError, TypeError, KeyError):
-        raise UsageError(
-            "a line of the run file is not a record", hint="choose another file with --run"
-        ) from None
-    if schema != SCHEMA or name not in _KINDS:
-        raise UsageError(
-            f"the run file holds a record {name!r} of schema {schema!r}, this resprof reads "
-            f"schema {SCHEMA}",
-            hint="choose another file with --run, or read it with the resprof that wrote it",
-        )
-    try:
-        return from_plain(_KINDS[name], plain)
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(
-            f"a {name} record of the run file cannot be read: {error}",
-            hint="choose another file with --run",
-        ) from None
-
-
-def read_run(path: Path) -> tuple[Record, ...]:
-    """The records of a run file without a last line that was cut off."""
-    whole, _ = _split(path.read_bytes())
-    return tuple(from_line(line) for line in whole.decode().split("\n")[:-1])
-
-
-class RunFile:
-    """A run file open for appending; what is in it is checked and repaired first.
-
-    Every record is flushed to the operating system, every result to the disk.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._file: BinaryIO | None = None
-        self.kept: tuple[Record, ...] = ()
-
-    def __enter__(self) -> Self:
-        if self._path.exists():
-            self.kept = read_run(self._path)
-            whole, cut = _split(self._path.read_bytes())
-            if cut:
-                os.truncate(self._path, len(whole))
-        self._file = self._path.open("ab")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._file is not None:
-            self._file.close()
-
-    def append(self, record: Record) -> None:
-        """Writes one line; returns when a kill of this process can no longer lose it."""
-        if self._file is None:
-            raise ValueError("the run file is not open")
-        self._file.write(to_line(record).encode())
-        self._file.flush()
-        if isinstance(record, Result):
-            os.fsync(self._file.fileno())
-
-
-def _split(content: bytes) -> tuple[bytes, bytes]:
-    end = content.rfind(b"\n") + 1
-    return content[:end], content[end:]

@@ -10,18 +10,19 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from resprof.catalog.networks import resolve, variants
 from resprof.counting.walk import count
-from resprof.errors import UsageError
-from resprof.jobs import report as job
-from resprof.jobs.report import MANIFEST, counted_files, measured_files, write_report
-from resprof.records.environment import Environment, Machine
-from resprof.records.recipe import Workload
-from resprof.records.run import Outcome, Result, RunFile
+from resprof.errors import EnvironmentMissing, UsageError
+from resprof.jobs.report import MANIFEST, counted_files, measured_files, workloads, write_report
+from resprof.records.environment import Environment
+from resprof.records.run import Outcome
+from tests.jobs.stand_in import ScriptedChild, quiet
+from tests.jobs.stand_in_child import environment_of
 
 REPORTS = Path(__file__).parents[2] / "reports"
 
@@ -54,50 +55,20 @@ def test_no_cell_is_cut() -> None:
         assert "\N{HORIZONTAL ELLIPSIS}" not in text
 
 
-ENVIRONMENT = Environment(
-    date="2026-01-01T00:00:00+00:00",
-    resprof=None,
-    python="CPython 3.11.0",
-    machine=Machine(
-        architecture="x86_64",
-        cpu_model="A <script> CPU / with ../ in its name",
-        cores=1,
-        memory_bytes=None,
-        system="a system",
-        kernel="a kernel",
-        load=None,
-    ),
-    torch=None,
-    gpu=None,
-)
-
-
-def scripted(workloads: tuple[Workload, ...], *, run_file: Path, **_: object) -> tuple[Result, ...]:
-    """Stands for the measurement: every configuration fails, which is a result too."""
-    results = tuple(
-        Result(
-            key=workload.text,
-            workload=workload,
-            device=None,
-            outcome=Outcome.FAILED,
-            message="it could not",
-            latency=None,
-            throughput=None,
-            observed=None,
-            flags=(),
-        )
-        for workload in workloads
-    )
-    with RunFile(run_file) as file:
-        file.append(ENVIRONMENT)
-        for result in results:
-            file.append(result)
-    return results
+def odd_environment(*_: object) -> Environment:
+    """A machine whose name is no name for a folder, nor for a page."""
+    here = environment_of()
+    name = "A <script> CPU / with ../ in its name"
+    return replace(here, machine=replace(here.machine, cpu_model=name))
 
 
 @pytest.fixture
 def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(job, "measure", scripted)
+    """Every configuration fails, which is a result too."""
+    child = ScriptedChild(becomes=lambda _: Outcome.FAILED, environment=odd_environment)
+    monkeypatch.setattr("resprof.jobs.launches.run_child", child)
+    monkeypatch.setattr("resprof.jobs.bench.probe_environment", odd_environment)
+    monkeypatch.setattr("resprof.jobs.bench.host_state", quiet)
 
 
 @pytest.mark.usefixtures("_no_measuring")
@@ -143,6 +114,38 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("_no_measuring")
+def test_what_failed_is_reported_as_such(tmp_path: Path) -> None:
+    report = write_report(tmp_path)
+    (table,) = tmp_path.glob("measured/*/measured.csv")
+    asked = [workload.text for workload in workloads(quick=False)]
+    assert [result.key for result in report.failed] == asked
+    assert {row["outcome"] for row in csv.DictReader(table.open())} == {"failed"}
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_a_report_that_cannot_measure_leaves_no_empty_run_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_torch(_: str | None) -> Environment:
+        raise EnvironmentMissing("no torch", hint="install it")
+
+    monkeypatch.setattr("resprof.jobs.bench.probe_environment", no_torch)
+    with pytest.raises(EnvironmentMissing):
+        write_report(tmp_path)
+    assert not list(tmp_path.glob("runs/*"))
+    assert (tmp_path / "networks.md").exists()
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_a_folder_for_runs_that_takes_none_is_found_out_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "runs").touch()
+    with pytest.raises(UsageError) as caught:
+        write_report(tmp_path)
+    assert "--out" in caught.value.hint
+    assert [entry.name for entry in tmp_path.iterdir()] == ["runs"]
+
+
+@pytest.mark.usefixtures("_no_measuring")
 def test_two_reports_of_one_second_have_a_run_file_each(tmp_path: Path) -> None:
     files = {write_report(tmp_path).run_file for _ in range(3)}
     assert len(files) == 3
@@ -176,7 +179,7 @@ def start(folder: Path) -> subprocess.Popen[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_keeps_what_was_measured(
-    tmp_path: Path, number: signal.Signals, code: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, number: signal.Signals, code: int, request: pytest.FixtureRequest
 ) -> None:
     process = start(tmp_path)
     os.kill(process.pid, number)
@@ -188,7 +191,7 @@ def test_an_interrupt_keeps_what_was_measured(
     assert '"record":"round"' in run_file.read_text()
     assert (tmp_path / "networks.csv").exists()
     assert not list(tmp_path.rglob(".*"))
-    monkeypatch.setattr(job, "measure", scripted)
+    request.getfixturevalue("_no_measuring")
     write_report(tmp_path)  # what was written before the interrupt does not stand in the way
     assert len(list(tmp_path.glob("runs/*.jsonl"))) == 2
 
@@ -206,9 +209,11 @@ def test_a_real_report_measures_and_says_what_it_wrote(tmp_path: Path) -> None:
     assert str(tmp_path / "index.md") in done.stdout.splitlines()[-1]
     (table,) = tmp_path.glob("measured/*/measured.csv")
     rows = list(csv.DictReader(table.open()))
-    assert [row["outcome"] for row in rows] == ["measured"] * 3
+    assert [row["metric"] for row in rows] == ["latency", "throughput"] * 3
+    assert {row["outcome"] for row in rows} == {"measured"}
     for row in rows:
-        assert float(row["latency_median_s"]) > 0
-        assert float(row["throughput_images_per_s"]) > 0
-        assert int(row["activation_bytes"]) > 0
-    assert int(rows[1]["activation_bytes"]) == 8 * int(rows[0]["activation_bytes"])
+        figure = {"latency": "latency_median_s", "throughput": "throughput_images_per_s"}
+        assert float(row[figure[row["metric"]]]) > 0
+    one, eight, training = (int(row["activation_bytes"]) for row in rows[::2])
+    assert eight == 8 * one
+    assert training > eight  # four images, all of whose maps are kept

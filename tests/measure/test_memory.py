@@ -3,49 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from resprof.catalog.networks import resolve
 from resprof.counting.walk import count
 from resprof.jobs.bench_subject import subject
-from resprof.measure.memory import LOSS, kept_for_backward, largest_live_sets, measure_memory
+from resprof.jobs.workloads import workload_of
+from resprof.measure.memory import kept_for_backward, largest_live_sets, measure_memory
 from resprof.measure.subject import Work, prepare
 from resprof.records.architecture import Architecture
 from resprof.records.cost import Kind
-from resprof.records.recipe import (
-    Checkpoint,
-    Mode,
-    Optimizer,
-    OptimizerImpl,
-    Recipe,
-    Workload,
-)
+from resprof.records.recipe import Checkpoint, Engine, Precision, Recipe, infer, train
+from resprof.records.run import LOSS
+from resprof.steps.steps import Steps
+from resprof.steps.watch import Watch
 
 _CPU = torch.device("cpu")
 _FP32 = 4
 _INT64 = 8
 
 
-def _workload(architecture: Architecture, mode: Mode, batch: int) -> Workload:
-    training = mode is Mode.TRAIN
-    return Workload(
-        model=architecture.id,
-        classes=architecture.classes,
-        in_channels=3,
-        width=1.0,
-        recipe=Recipe(
-            mode=mode,
-            batch=batch,
-            image=architecture.image,
-            optimizer=Optimizer.SGD_MOMENTUM if training else None,
-            optimizer_impl=OptimizerImpl.FOREACH if training else None,
-            accumulate=1 if training else None,
-            checkpoint=Checkpoint.NONE if training else None,
-        ),
-    )
+def _work(architecture: Architecture, recipe: Recipe) -> Work:
+    return prepare(subject(workload_of(architecture, recipe)), recipe, _CPU)
+
+
+def _training(name: str, batch: int, image: tuple[int, int] | None = None, **changes: Any) -> Work:
+    architecture = resolve(name, image=image)
+    return _work(architecture, replace(train(batch=batch, image=architecture.image), **changes))
 
 
 def _kept(architecture: Architecture, batch: int) -> dict[str, int]:
@@ -87,22 +77,53 @@ def _kept(architecture: Architecture, batch: int) -> dict[str, int]:
     ],
 )
 def test_training_keeps_what_the_layers_say(name: str, image: tuple[int, int], batch: int) -> None:
-    architecture = resolve(name, image=image)
-    workload = _workload(architecture, Mode.TRAIN, batch)
-    what = subject(workload)
-    work = prepare(what, workload.recipe, _CPU)
-    assert kept_for_backward(work, what.stages) == _kept(architecture, batch)
+    work = _training(name, batch, image)
+    assert kept_for_backward(work.steps, work.stages) == _kept(resolve(name, image=image), batch)
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.BF16, Precision.AMP_BF16])
+def test_what_is_live_after_forward_is_what_autograd_saves(precision: Precision) -> None:
+    """Autograd's own hooks see each tensor that it keeps."""
+    work = _training("cifar-resnet20-B", 2, precision=precision)
+    standing = {*work.steps.model.parameters(), *work.steps.model.buffers(), *work.steps.given}
+    known = {tensor.untyped_storage().data_ptr() for tensor in standing}
+    saved: dict[int, torch.UntypedStorage] = {}
+
+    def pack(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            saved[storage.data_ptr()] = storage  # held, so that no address is used twice
+        return tensor
+
+    with saved_tensors_hooks(pack, lambda tensor: tensor):
+        loss = work.steps.forward()
+    assert loss.requires_grad
+    kept = kept_for_backward(work.steps, work.stages)
+    assert sum(kept.values()) == sum(storage.nbytes() for storage in saved.values())
+
+
+def test_checkpointed_blocks_keep_their_inputs_only() -> None:
+    plain = kept_for_backward(*_steps_and_stages(_training("cifar-resnet20", 2)))
+    short = kept_for_backward(
+        *_steps_and_stages(_training("cifar-resnet20", 2, checkpoint=Checkpoint.BLOCK))
+    )
+    assert short["conv1"] == plain["conv1"]
+    one_map = _FP32 * 2 * 16 * 32 * 32
+    # Three blocks: the outputs of two feed the next ones here, that of the third the next stage.
+    assert short["conv2_x"] == 3 * one_map
+    assert short[LOSS] == plain[LOSS]
+
+
+def _steps_and_stages(work: Work) -> tuple[Steps, Any]:
+    return work.steps, work.stages
 
 
 def test_inference_needs_two_maps_of_the_stem_at_once() -> None:
     """The widest place of ResNet-18 is its first batch norm: one map in, one map out."""
     architecture = resolve("resnet18")
-    workload = _workload(architecture, Mode.INFER, 2)
-    what = subject(workload)
-    work = prepare(what, workload.recipe, _CPU)
+    work = _work(architecture, infer(batch=2, image=architecture.image))
     stem = next(count(architecture).layers()).layer.cost.elements
-    with torch.inference_mode():
-        found = largest_live_sets(work, what.stages)
+    found = largest_live_sets(work.steps, work.stages)
     assert found["conv1"] == max(found.values()) == 2 * 2 * _FP32 * stem
     assert tuple(found) == tuple(stage.stage for stage in count(architecture).stages())
 
@@ -123,47 +144,51 @@ class _Branching(nn.Module):
         return result
 
 
+def _inference(model: nn.Module) -> Steps:
+    recipe = infer(batch=1, image=(1, 10))
+    return Steps(model, (torch.ones(1, 10),), recipe, optimizer=None, watch=Watch())
+
+
 def test_the_live_set_follows_who_holds_a_tensor() -> None:
     model = _Branching()
-    x = torch.ones(1, 10)
-    work = Work(
-        call=lambda: model(x), forward=lambda: model(x), model=model, given=(x,), optimizer=None
-    )
     stages = {"first": (model.first,), "second": (model.second,), "third": (model.third,)}
-    with torch.inference_mode():
-        found = largest_live_sets(work, stages)
+    found = largest_live_sets(_inference(model), stages)
     # In the third, ``held``, its own input and its output; the sum comes after the third's input
     # has gone. The input is not counted, the view takes nothing.
     assert found == {"first": 40, "second": 80, "third": 120}
 
 
 def test_memory_of_a_step_is_consistent_and_leaves_no_hooks() -> None:
-    workload = _workload(resolve("cifar-resnet20"), Mode.TRAIN, 4)
-    what = subject(workload)
-    work = prepare(what, workload.recipe, _CPU)
+    recipe = train(batch=4, image=(32, 32))
+    work = _training("cifar-resnet20", 4)
     work.call()
-    use = measure_memory(work, what.stages, process_peak_bytes=None)
-    parameters = sum(_FP32 * parameter.numel() for parameter in what.model.parameters())
+    use = measure_memory(work, recipe, process_peak_bytes=None)
+    model = work.steps.model
+    parameters = sum(_FP32 * parameter.numel() for parameter in model.parameters())
     assert use.activation_bytes == sum(stage.activation_bytes for stage in use.stages)
     assert use.peak_allocated_bytes is not None
     # Weights and momenta stand, and at the start of backward everything kept is there.
     assert use.peak_allocated_bytes >= 2 * parameters + use.activation_bytes
     assert use.peak_reserved_bytes is None
     assert use.process_peak_bytes is None
-    _assert_no_hooks(what.model)
+    _assert_no_hooks(model)
+
+
+def test_what_is_compiled_has_no_activations_that_could_be_followed() -> None:
+    recipe = replace(infer(batch=1, image=(32, 32)), engine=Engine.COMPILE)
+    use = measure_memory(_training("cifar-resnet8", 1), recipe, process_peak_bytes=7)
+    assert (use.activation_bytes, use.stages, use.process_peak_bytes) == (None, (), 7)
 
 
 def test_hooks_go_even_when_the_network_fails() -> None:
-    model = _Branching()
-    wrong = torch.ones(1, 10)
+    class Failing(_Branching):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            super().forward(x)
+            raise RuntimeError("broken")
 
-    def fail() -> torch.Tensor:
-        model(wrong)
-        raise RuntimeError("broken")
-
-    work = Work(call=fail, forward=fail, model=model, given=(wrong,), optimizer=None)
+    model = Failing()
     with pytest.raises(RuntimeError, match="broken"):
-        kept_for_backward(work, {"first": (model.first,)})
+        kept_for_backward(_inference(model), {"first": (model.first,)})
     _assert_no_hooks(model)
 
 
@@ -171,23 +196,3 @@ def _assert_no_hooks(model: nn.Module) -> None:
     for module in model.modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
-
-
-def test_a_training_step_leaves_no_gradients_and_moves_the_weights() -> None:
-    workload = _workload(resolve("cifar-resnet20"), Mode.TRAIN, 2)
-    what = subject(workload)
-    work = prepare(what, workload.recipe, _CPU)
-    before = [parameter.detach().clone() for parameter in what.model.parameters()]
-    work.call()
-    assert all(parameter.grad is None for parameter in what.model.parameters())
-    assert any(
-        not torch.equal(old, new) for old, new in zip(before, what.model.parameters(), strict=True)
-    )
-
-
-def test_inference_of_a_deep_net_is_finite_after_settling() -> None:
-    workload = _workload(resolve("cifar-resnet110"), Mode.INFER, 1)
-    what = subject(workload)
-    work = prepare(what, workload.recipe, _CPU)
-    assert not what.model.training
-    assert bool(torch.isfinite(work.call()).all())

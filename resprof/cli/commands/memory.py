@@ -10,18 +10,15 @@ import typer
 from resprof.cli import options as opt
 from resprof.cli import recipe as rec
 from resprof.cli.output import Output, advise
-from resprof.errors import UsageError, printable
 from resprof.records.answer import Answer
-from resprof.records.recipe import MemoryFormat, Mode, Precision
+from resprof.records.recipe import MemoryFormat, Mode
 
 
 def memory(
     model: opt.Model,
     mode: rec.ModeOption = Mode.TRAIN,
-    batch: Annotated[str, typer.Option(metavar="N,...", help="images per forward pass")] = "1",
-    precision: Annotated[
-        str, typer.Option(metavar="P,...", help=f"of {', '.join(Precision)}")
-    ] = "fp32",
+    batch: opt.Batches = "1",
+    precision: rec.PrecisionsOption = "fp32",
     image: opt.Image = None,
     classes: opt.Classes = None,
     in_channels: opt.InChannels = None,
@@ -47,8 +44,8 @@ def memory(
 ) -> None:
     """Predict GPU memory without a GPU: peaks, stages, the course of a step."""
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
-    batches = [opt.parse_batch(part) for part in batch.split(",")]
-    precisions = [_precision(part) for part in precision.split(",")]
+    batches = opt.parse_batches(batch)
+    precisions = rec.parse_precisions(precision)
     architecture = opt.architecture(
         model,
         image=image,
@@ -101,12 +98,3 @@ def memory(
         csv=lambda: [stage_rows(results)],
     )
     advise(f"resprof budget {architecture.id} --memory 80GiB   (the largest batch)")
-
-
-def _precision(text: str) -> Precision:
-    try:
-        return Precision(text.strip())
-    except ValueError:
-        raise UsageError(
-            f"no precision {printable(text)}", hint=f"there are {', '.join(Precision)}"
-        ) from None

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TypeVar
 
 from resprof.records.table import Column, Table
+
+T = TypeVar("T")
 
 
 def with_model(model: str, table: Table) -> Table:
@@ -20,8 +23,13 @@ def with_model(model: str, table: Table) -> Table:
 def without(table: Table, key: str) -> Table:
     """The table without the column of that key."""
     index = [column.key for column in table.columns].index(key)
+
+    def rest(cells: tuple[T, ...]) -> tuple[T, ...]:
+        return (*cells[:index], *cells[index + 1 :])
+
     return replace(
         table,
-        columns=(*table.columns[:index], *table.columns[index + 1 :]),
-        rows=tuple((*row[:index], *row[index + 1 :]) for row in table.rows),
+        columns=rest(table.columns),
+        rows=tuple(rest(row) for row in table.rows),
+        total=None if table.total is None else rest(table.total),
     )

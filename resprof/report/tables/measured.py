@@ -1,164 +1,253 @@
-"""The table of what was measured on one device, from the records of a run file."""
+"""The tables of what was measured: configurations, parts of a call, activation memory."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from resprof.records.environment import Environment
-from resprof.records.run import Interval, Result
+from resprof.records.bench import BenchResult, BenchRow
+from resprof.records.environment import DeviceKind, Environment
+from resprof.records.plan import Metric
+from resprof.records.recipe import Mode
 from resprof.records.table import Column, Form, Origin, Table, Value
-from resprof.units import format_shape
+from resprof.report.tables.edit import without
+from resprof.report.tables.environment import describe, device_kind, device_name
+from resprof.report.tables.flags import common_flags, flag_notes, flags_of
+from resprof.report.tables.recipe import recipe_text
+from resprof.units import format_deviation, format_seconds, format_shape
 
 _MEASURED = Origin.MEASURED
+_LAUNCHES = "launches"
+_RECIPE = ("mode", "image", "precision", "memory_format", "engine", "training", _LAUNCHES)
+"""Columns that stand in the subtitle where all configurations have the same."""
 
 
-def measured_table(environment: Environment, results: Sequence[Result]) -> Table:
+def measured_table(environment: Environment, results: Sequence[BenchResult]) -> Table:
     """A row for each configuration; a bad ending is a row too."""
-    return Table(
+    full = Table(
         name="measured",
         title=f"Measured on {device_kind(environment)} {device_name(environment)}",
-        subtitle=f"{_recipes(results)}; {describe(environment)}",
-        columns=(
-            Column(key="model", title="model"),
-            Column(key="mode", title="mode"),
-            Column(key="batch", title="batch", form=Form.COUNT),
-            Column(key="device", title="device", priority=4),
-            Column(key="outcome", title="outcome", priority=4),
-            _seconds("latency_median_s", "latency", 0),
-            _seconds("latency_ci_low_s", "from", 2),
-            _seconds("latency_ci_high_s", "to", 2),
-            Column(
-                key="latency_ci_coverage",
-                title="covers",
-                form=Form.SHARE,
-                origin=_MEASURED,
-                priority=2,
-            ),
-            _number("throughput_images_per_s", "images/s", 0),
-            _number("throughput_ci_low_images_per_s", "from", 3),
-            _number("throughput_ci_high_images_per_s", "to", 3),
-            _bytes("peak_allocated_bytes", "peak tensors", 1),
-            _bytes("activation_bytes", "activations", 1),
-            _bytes("process_peak_bytes", "peak process", 3),
-            Column(key="rounds", title="rounds", form=Form.COUNT, priority=4),
-            Column(key="flags", title="flags", priority=5),
-        ),
-        rows=tuple(_row(result) for result in results),
-        notes=(
-            (
-                "From .. to is an interval for the median over rounds that covers it so often, "
-                "whatever the distribution, within this process; another launch may lie outside."
-            ),
-            (
-                "Latency is one batch in flight; images/s is back to back. Peak tensors are live "
-                "tensors at their most, parameters included; activations are what is kept for "
-                "backward at the end of forward, in inference the largest live set. Peak process "
-                "is resident memory above what the process had before the network was built."
-            ),
-            "Measured here and now: never to be compared with a figure of another kind of device.",
-        ),
+        columns=_columns(results),
+        rows=tuple(_row(result, results) for result in results),
+        notes=(*flag_notes(results), *_conventions(results)),
+    )
+    shared = {key: found for key in _RECIPE if len(found := _different(full, key)) == 1}
+    common = [str(value) for (value,) in shared.values() if value is not None]
+    table = replace(full, subtitle="; ".join([", ".join(common), describe(environment)]))
+    for key in shared:
+        table = without(table, key)
+    return table
+
+
+def _columns(results: Sequence[BenchResult]) -> tuple[Column, ...]:
+    predicted = any(result.predicted for result in results)
+    on_cuda = any(result.device is DeviceKind.CUDA for result in results)
+    return (
+        Column(key="model", title="model"),
+        Column(key="mode", title="mode"),
+        Column(key="batch", title="batch", form=Form.COUNT),
+        Column(key="image", title="image", priority=1),
+        Column(key="precision", title="precision"),
+        Column(key="memory_format", title="layout", priority=1),
+        Column(key="engine", title="engine"),
+        Column(key="training", title="optimizer", priority=2),
+        Column(key=_LAUNCHES, title="launches", priority=5),
+        _seconds("latency_median_s", "latency", 0),
+        _seconds("latency_ci_low_s", "from", 3),
+        _seconds("latency_ci_high_s", "to", 3),
+        _number("throughput_images_per_s", "images/s", 0),
+        _number("throughput_ci_low_images_per_s", "from", 4),
+        _number("throughput_ci_high_images_per_s", "to", 4),
+        Column(key="ci_coverage", title="covers", form=Form.SHARE, origin=_MEASURED, priority=4),
+        _bytes("peak_allocated_bytes", "allocated" if on_cuda else "peak tensors", 2),
+        _bytes("activation_bytes", "activations", 2),
+        *([_predicted("predicted_activation_bytes", "activations")] if predicted else ()),
+        *([_number("energy_per_image_j", "J/image", 3)] if on_cuda else ()),
+        Column(key="rounds", title="rounds", form=Form.COUNT, priority=5),
+        Column(key="outcome", title="outcome", priority=1),
+        Column(key="flags", title="flags", priority=1),
     )
 
 
-def stage_memory_table(environment: Environment, results: Sequence[Result]) -> Table:
-    """Activation memory per stage."""
+def _row(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value, ...]:
+    recipe = result.recipe
+    rows = {row.metric: row for row in result.rows}
+    latency, throughput = rows.get(Metric.LATENCY), rows.get(Metric.THROUGHPUT)
+    either = latency or result.rows[0]
+    predicted = any(each.predicted for each in results)
+    on_cuda = any(each.device is DeviceKind.CUDA for each in results)
+    shown = [flag for flag in flags_of(result) if flag not in common_flags(results)]
+    foretold = result.predicted.activation_bytes if result.predicted else None
+    return (
+        result.model,
+        recipe.mode.value,
+        recipe.batch,
+        format_shape(recipe.image),
+        recipe.precision.value,
+        recipe.memory_format.value,
+        recipe.engine.value,
+        training_text(result),
+        launches_text(either),
+        latency.latency_median_s if latency else None,
+        *_ends(latency.latency_ci_s if latency else None),
+        throughput.throughput_images_per_s if throughput else None,
+        *_ends(throughput.throughput_ci if throughput else None),
+        either.ci_coverage,
+        either.peak_allocated_bytes,
+        either.activation_bytes,
+        *([foretold] if predicted else ()),
+        *([throughput.energy_per_image_j if throughput else None] if on_cuda else ()),
+        sum(row.rounds for row in result.rows),
+        result.outcome.value,
+        ", ".join(flag.value for flag in shown) or None,
+    )
+
+
+def training_text(result: BenchResult) -> str | None:
+    """What a training step does beside forward and backward; None in inference."""
+    recipe = result.recipe
+    if recipe.mode is not Mode.TRAIN:
+        return None
+    parts = [f"{recipe.optimizer} ({recipe.optimizer_impl})"]
+    if (recipe.accumulate or 1) > 1:
+        parts.append(f"accumulate {recipe.accumulate}")
+    if recipe.checkpoint and recipe.checkpoint.value != "none":
+        parts.append(f"checkpoint {recipe.checkpoint}")
+    return ", ".join(parts)
+
+
+def launches_text(row: BenchRow) -> str | None:
+    """How many processes a figure is from; None where there is no figure."""
+    if not row.launches:
+        return None
+    return "1 launch" if row.launches == 1 else f"{row.launches} launches"
+
+
+def parts_table(environment: Environment, result: BenchResult) -> Table:
+    """Where the time of a call goes; needs a result with parts."""
+    check = result.parts_check
+    staged = any(part.stage for part in result.parts)
+    notes = []
+    if check is not None:
+        notes.append(
+            f"Instrumented calls take {format_seconds(check.instrumented_s)}, clean ones beside "
+            f"them {format_seconds(check.clean_s)}: {format_deviation(check.deviation, 2)}"
+            + (", so take the shares and not the times." if check.perturbed else ".")
+        )
+    notes.append(
+        "FLOP/s is 2 x MACs over time. Equal shares of MACs and of time would mean that every "
+        "stage runs equally well."
+    )
+    table = Table(
+        name=f"parts-{result.model}",
+        title=f"{result.model}: where the time goes, on {device_name(environment)}",
+        subtitle=f"{recipe_text(result.recipe)}; {describe(environment)}",
+        columns=(
+            Column(key="phase", title="phase"),
+            Column(key="stage", title="stage"),
+            _seconds("time_s", "time", 0),
+            _seconds("time_ci_low_s", "from", 3),
+            _seconds("time_ci_high_s", "to", 3),
+            Column(key="share", title="of time", form=Form.SHARE, origin=_MEASURED),
+            Column(key="macs_share", title="of MACs", form=Form.SHARE, origin=Origin.COUNTED),
+            Column(key="macs", title="MACs", form=Form.COUNT, origin=Origin.COUNTED, priority=2),
+            Column(key="flops_per_s", title="FLOP/s", form=Form.SI, origin=_MEASURED, priority=1),
+        ),
+        rows=tuple(
+            (
+                part.phase.value,
+                part.stage,
+                part.time_s,
+                *_ends(part.time_ci_s),
+                part.share,
+                part.macs_share,
+                part.macs,
+                part.flops_per_s,
+            )
+            for part in result.parts
+        ),
+        total=_parts_total(result),
+        notes=tuple(notes),
+    )
+    return table if staged else without(table, "stage")
+
+
+def _parts_total(result: BenchResult) -> tuple[Value, ...]:
+    seconds = sum(part.time_s for part in result.parts)
+    macs = sum(part.macs or 0 for part in result.parts)
+    return ("total", None, seconds, None, None, 1.0, 1.0, macs, 2 * macs / seconds)
+
+
+def activations_table(environment: Environment, results: Sequence[BenchResult]) -> Table:
+    """Activation memory per stage, measured beside predicted."""
     return Table(
         name="activations",
         title=f"Activation memory per stage, measured on {device_kind(environment)} "
         f"{device_name(environment)}",
-        subtitle=f"{_recipes(results)}; {describe(environment)}",
+        subtitle=describe(environment),
         columns=(
             Column(key="model", title="model"),
             Column(key="mode", title="mode"),
             Column(key="batch", title="batch", form=Form.COUNT),
+            Column(key="precision", title="precision", priority=1),
             Column(key="stage", title="stage"),
-            _bytes("activation_bytes", "activations", 0),
+            _bytes("measured_bytes", "activations", 0),
+            _predicted("predicted_bytes", "activations"),
         ),
         rows=tuple(
             (
-                result.workload.model,
-                result.workload.recipe.mode.value,
-                result.workload.recipe.batch,
-                stage.stage,
-                stage.activation_bytes,
+                result.model,
+                result.recipe.mode.value,
+                result.recipe.batch,
+                result.recipe.precision.value,
+                each.stage,
+                each.measured_bytes,
+                each.predicted_bytes,
             )
             for result in results
-            if result.observed
-            for stage in result.observed.memory.stages
+            for each in result.activations
         ),
         notes=(
             (
-                "In training the stages add up to what is kept for backward, each storage counted "
-                "in the stage that first kept it; in inference each stage has its own largest "
+                "In training the stages add up to what is live at the end of forward, each storage "
+                "counted in the stage that made it; in inference each stage has its own largest "
                 "live set."
             ),
         ),
     )
 
 
-def _recipes(results: Sequence[Result]) -> str:
-    """What all configurations have in common, or in turn: image, precision, layout, engine."""
-    common = dict.fromkeys(
-        f"{format_shape(recipe.image)}, {recipe.precision}, {recipe.memory_format}, {recipe.engine}"
-        for recipe in (result.workload.recipe for result in results)
+def _conventions(results: Sequence[BenchResult]) -> tuple[str, ...]:
+    on_cuda = any(result.device is DeviceKind.CUDA for result in results)
+    peak = (
+        "Allocated is the caching allocator's peak."
+        if on_cuda
+        else "Peak tensors are live tensors at their most, parameters included."
     )
-    optimizers = dict.fromkeys(
-        f"training with {recipe.optimizer} ({recipe.optimizer_impl})"
-        for recipe in (result.workload.recipe for result in results)
-        if recipe.optimizer
-    )
-    return "; ".join((*common, *optimizers))
-
-
-def device_kind(environment: Environment) -> str:
-    """What kind of device ran."""
-    return "the GPU" if environment.gpu is not None else "the CPU"
-
-
-def device_name(environment: Environment) -> str:
-    """The GPU, or the CPU where none ran."""
-    if environment.gpu is not None:
-        return environment.gpu.name
-    return environment.machine.cpu_model or environment.machine.architecture
-
-
-def describe(environment: Environment) -> str:
-    """What a reader must know of where the samples were taken."""
-    parts = [environment.date]
-    torch = environment.torch
-    if torch is not None:
-        parts.append(f"torch {torch.version}")
-        parts.append(f"CUDA {torch.cuda}" if environment.gpu else f"{torch.threads} threads")
-    parts += [f"Python {environment.python}", environment.machine.system]
-    if environment.machine.load is not None:
-        parts.append(f"load {environment.machine.load:g} at the start")
-    return "; ".join(parts)
-
-
-def _row(result: Result) -> tuple[Value, ...]:
-    latency, throughput = result.latency, result.throughput
-    memory = result.observed.memory if result.observed else None
     return (
-        result.workload.model,
-        result.workload.recipe.mode.value,
-        result.workload.recipe.batch,
-        result.device.value if result.device else None,
-        result.outcome.value,
-        latency.median_s if latency else None,
-        *_ends(latency.interval_s if latency else None),
-        latency.interval_s.coverage if latency and latency.interval_s else None,
-        throughput.images_per_s if throughput else None,
-        *_ends(throughput.interval_images_per_s if throughput else None),
-        memory.peak_allocated_bytes if memory else None,
-        memory.activation_bytes if memory else None,
-        memory.process_peak_bytes if memory else None,
-        latency.rounds if latency else None,
-        ", ".join(flag.value for flag in result.flags) or None,
+        (
+            "Latency is one batch in flight; images/s is back to back. From .. to is an interval "
+            "for the median that covers it so often, whatever the distribution."
+        ),
+        (
+            f"{peak} Activations are what is live at the end of forward beside parameters and "
+            "input, in inference the largest live set."
+        ),
+        "Measured here and now: never to be compared with a figure of another kind of device.",
     )
 
 
-def _ends(interval: Interval | None) -> tuple[float | None, float | None]:
-    return (interval.low, interval.high) if interval else (None, None)
+def _different(table: Table, key: str) -> list[Value]:
+    """The different values of a column; configurations without a figure have no launches."""
+    index = [column.key for column in table.columns].index(key)
+    found = list(dict.fromkeys(row[index] for row in table.rows))
+    if key == _LAUNCHES:
+        found = [value for value in found if value is not None] or found
+    return found
+
+
+def _ends(ends: tuple[float, float] | None) -> tuple[float | None, float | None]:
+    return ends or (None, None)
 
 
 def _seconds(key: str, title: str, priority: int) -> Column:
@@ -171,3 +260,7 @@ def _number(key: str, title: str, priority: int) -> Column:
 
 def _bytes(key: str, title: str, priority: int) -> Column:
     return Column(key=key, title=title, form=Form.BYTES, origin=_MEASURED, priority=priority)
+
+
+def _predicted(key: str, title: str) -> Column:
+    return Column(key=key, title=title, form=Form.BYTES, origin=Origin.PREDICTED, priority=4)

@@ -1,0 +1,206 @@
+"""`resprof bench`: how fast it runs, how sure that is, and what disturbed it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from resprof.cli import options as opt
+from resprof.cli import recipe as rec
+from resprof.cli.output import Output, advise, say
+from resprof.cli.stopped import Stopped
+from resprof.errors import EXIT_OK, NotMeasured, UsageError, printable
+from resprof.records.answer import Answer, Note
+from resprof.records.bench import NOT_MEASURED
+from resprof.records.doctor import Finding, Severity
+from resprof.records.plan import Metric, OnOom, Plan, Tiling
+from resprof.records.recipe import Engine, MemoryFormat, Mode, Workload
+from resprof.units import parse_count, parse_seconds, parse_share
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from resprof.jobs.launches import LaunchOptions
+
+MOST_LAUNCHES = 1000
+_DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
+
+
+def bench(
+    models: opt.Models,
+    mode: rec.ModeOption = Mode.INFER,
+    batch: opt.Batches = "1,32",
+    precision: rec.PrecisionsOption = "fp32",
+    metric: Annotated[
+        str, typer.Option(metavar="M,...", help=f"of {', '.join(Metric)}")
+    ] = "latency,throughput",
+    stages: Annotated[
+        bool, typer.Option("--stages", help="time each stage of Table 1 as well")
+    ] = False,
+    device: Annotated[
+        str | None, typer.Option(metavar="cpu|cuda[:N]", help="what to measure; cuda if there is")
+    ] = None,
+    engine: rec.EngineOption = Engine.EAGER,
+    launches: Annotated[
+        str, typer.Option(metavar="N", help="processes for each configuration; 6 sign a figure")
+    ] = "1",
+    target_ci: Annotated[
+        str, typer.Option(metavar="P%", help="stop at this half-width of the interval")
+    ] = "0.5%",
+    time_limit: Annotated[
+        str, typer.Option(metavar="TIME", help="or after this time, for each launch")
+    ] = "60s",
+    run: Annotated[
+        str | None, typer.Option(metavar="FILE", help="the run file; default: under reports/runs")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="measure only what the run file lacks")
+    ] = False,
+    on_oom: Annotated[
+        OnOom, typer.Option("--on-oom", help="what follows when memory runs out")
+    ] = OnOom.RECORD,
+    image: opt.Image = None,
+    classes: opt.Classes = None,
+    in_channels: opt.InChannels = None,
+    width: opt.Width = None,
+    shortcut: opt.ShortcutOption = None,
+    stride_in: opt.StrideInOption = None,
+    memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
+    cudnn_benchmark: rec.CudnnBenchmarkOption = False,
+    optimizer: rec.OptimizerOption = None,
+    optimizer_impl: rec.OptimizerImplOption = None,
+    accumulate: rec.AccumulateOption = None,
+    checkpoint: rec.CheckpointOption = None,
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> int:
+    """Measure latency, throughput, memory and energy, in a process each."""
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    if resume and run is None:
+        raise UsageError("--resume without a run to resume", hint="name its file with --run")
+    plan = Plan(
+        metrics=_metrics(metric),
+        tiling=Tiling.STAGES if stages else Tiling.NONE,
+        target_ci=parse_share(target_ci, "target-ci"),
+        time_limit_s=parse_seconds(time_limit, "time-limit"),
+    )
+    batches, precisions = opt.parse_batches(batch), rec.parse_precisions(precision)
+    architectures = [
+        opt.architecture(
+            model,
+            image=image,
+            classes=classes,
+            in_channels=in_channels,
+            width=width,
+            shortcut=shortcut,
+            stride_in=stride_in,
+        )
+        for model in models
+    ]
+    chosen = [
+        (
+            architecture,
+            rec.recipe_of(
+                architecture,
+                mode=mode,
+                batch=size,
+                precision=arithmetic,
+                memory_format=memory_format,
+                optimizer=optimizer,
+                optimizer_impl=optimizer_impl,
+                accumulate=accumulate,
+                checkpoint=checkpoint,
+                engine=engine,
+                cudnn_benchmark=cudnn_benchmark,
+            ),
+        )
+        for architecture in architectures
+        for arithmetic in precisions
+        for size in batches
+    ]
+    from resprof.jobs.launches import LaunchOptions
+    from resprof.jobs.workloads import workload_of
+
+    options = LaunchOptions(
+        device=_device(device),
+        plan=plan,
+        launches=parse_count(launches, "launches", most=MOST_LAUNCHES),
+        on_oom=on_oom,
+    )
+    workloads = [workload_of(architecture, recipe) for architecture, recipe in chosen]
+    return _run(workloads, options, run, resume, out)
+
+
+def _run(
+    workloads: Sequence[Workload],
+    options: LaunchOptions,
+    run: str | None,
+    resume: bool,  # an option, handed on
+    out: Output,
+) -> int:
+    from resprof.jobs.bench import bench as run_bench
+    from resprof.jobs.bench import new_run_file
+    from resprof.report.tables.bench import bench_tables, long_table
+
+    with nullcontext(Path(run)) if run is not None else new_run_file() as file:
+        try:
+            benched = run_bench(
+                workloads, file, options, resume=resume, tell=_warn, progress=_progress
+            )
+        except Stopped as stopped:
+            stopped.hint = f"what was measured is kept; go on with --resume --run {file}"
+            raise
+    failed = [each for each in benched.results if each.outcome in NOT_MEASURED]
+    for result in failed:
+        say(f"not measured: {result.key}: {result.message or result.outcome}")
+    say(f"samples are in {file}")  # first: should the result be lost, they are not
+    out.write(
+        Answer(
+            command="bench",
+            results=benched.results,
+            environment=benched.environment,
+            notes=tuple(Note(code=each.code, message=each.message) for each in benched.found),
+        ),
+        tables=lambda: bench_tables(benched.environment, benched.results),
+        csv=lambda: [long_table(benched.results)],
+    )
+    advise(f"resprof bench ... --launches 6 --resume --run {file}   (an interval over launches)")
+    return NotMeasured.exit_code if failed else EXIT_OK
+
+
+def _warn(found: Sequence[Finding]) -> None:
+    for each in found:
+        if each.severity is Severity.SPOILS:
+            say(f"warning: {each.message}" + (f" Try: {each.fix}" if each.fix else ""))
+
+
+def _progress(done: int, total: int, workload: Workload) -> None:
+    if sys.stderr.isatty():
+        recipe = workload.recipe
+        say(
+            f"[{done + 1}/{total}] {workload.model} {recipe.mode} batch {recipe.batch} "
+            f"{recipe.precision}"
+        )
+
+
+def _metrics(text: str) -> tuple[Metric, ...]:
+    try:
+        return tuple(dict.fromkeys(Metric(part.strip()) for part in text.split(",")))
+    except ValueError:
+        raise UsageError(
+            f"no such metric among {printable(text)}", hint=f"there are {', '.join(Metric)}"
+        ) from None
+
+
+def _device(text: str | None) -> str | None:
+    if text is not None and not _DEVICE.fullmatch(text):
+        raise UsageError(f"no device {printable(text)}", hint="write cpu, cuda or cuda:1")
+    return text

@@ -1,0 +1,35 @@
+"""`resprof doctor`: what this machine is, and what about it would spoil a measurement."""
+
+from __future__ import annotations
+
+from resprof.cli import options as opt
+from resprof.cli.output import Output, advise
+from resprof.records.answer import Answer
+
+
+def doctor(
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> None:
+    """Say what this machine is, what would spoil a measurement, and how to mend it."""
+    from resprof.jobs.doctor import examine
+    from resprof.records.doctor import Severity
+    from resprof.report.tables.doctor import doctor_tables, findings_table
+
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    environment, result = examine()
+    out.write(
+        Answer(command="doctor", results=(result,), environment=environment),
+        tables=lambda: doctor_tables(environment, result),
+        csv=lambda: [findings_table(result)],
+    )
+    mend = next((row.fix for row in result.rows if row.fix), None)
+    if mend is not None:
+        advise(f"{mend}   (then resprof doctor again)")
+    elif any(row.severity is Severity.BLOCKS for row in result.rows):
+        advise("mend what blocks, then resprof doctor again")
+    else:
+        advise(f"resprof bench resnet50 --device {'cuda' if environment.gpu else 'cpu'}")

@@ -1,0 +1,182 @@
+"""The run file: JSON lines of what was measured, each complete in itself, in the order it happened.
+
+Every line is ``{"schema": 2, "record": "environment" | "launch start" | "round" | ..., ...}``. What
+follows an environment belongs to it, so a run that is continued on another day says so. A line
+counts once its line feed is written: what a kill cuts off is the record in flight and nothing else.
+Fields that are added later get a default, so older files of the same schema can be read.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from resprof.errors import EnvironmentMissing, UsageError, printable_path
+from resprof.records.codec import to_plain
+from resprof.records.decode import from_plain
+from resprof.records.environment import Environment
+from resprof.records.run import EnergyWindow, LaunchEnd, LaunchStart, Round, TiledRound
+
+RUN_SCHEMA = 2
+
+Record = Environment | LaunchStart | Round | TiledRound | EnergyWindow | LaunchEnd
+
+_KINDS: dict[str, type[Record]] = {
+    "environment": Environment,
+    "launch start": LaunchStart,
+    "round": Round,
+    "tiled round": TiledRound,
+    "energy window": EnergyWindow,
+    "launch end": LaunchEnd,
+}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+_HEAD = b'{"schema":'
+_ANOTHER = "choose another file with --run"
+
+
+def to_line(record: Record) -> str:
+    """The record as one line with its line feed."""
+    head = {"schema": RUN_SCHEMA, "record": _NAMES[type(record)]}
+    plain = head | to_plain(record)
+    return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+
+
+def from_line(line: str) -> Record:
+    """The record of a line; ``UsageError`` for a schema or a kind that this version lacks."""
+    try:
+        plain = json.loads(line)
+        schema, name = plain["schema"], plain["record"]
+    except (ValueError, TypeError, KeyError):
+        raise UsageError("a line of the run file is not a record", hint=_ANOTHER) from None
+    kind = _KINDS.get(name) if isinstance(name, str) else None
+    if schema != RUN_SCHEMA or kind is None:
+        raise UsageError(
+            f"the run file holds a record {name!r} of schema {schema!r}, this resprof reads "
+            f"schema {RUN_SCHEMA}",
+            hint=f"{_ANOTHER}, or read it with the resprof that wrote it",
+        )
+    try:
+        return from_plain(kind, plain)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"a {name} record of the run file cannot be read: {error}", hint=_ANOTHER
+        ) from None
+
+
+def read_run(path: Path) -> tuple[Record, ...]:
+    """The records of a run file without a last line that was cut off.
+
+    Raises ``UsageError`` for a file that cannot be read or is no run file.
+    """
+    try:
+        return _records(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            f"cannot read {printable_path(path)}: {error.strerror}", hint="name a run file"
+        ) from None
+
+
+class RunFile:
+    """A run file open for appending by one process; what is in it is checked and repaired first.
+
+    ``kept`` are the records that it had. A file that has some is refused without ``resume``, one
+    that another process appends to is refused in any case. Every record reaches the operating
+    system at once, the end of a launch the disk.
+    """
+
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
+        self._path = path
+        self._resume = resume
+        self._file: int | None = None
+        self.kept: tuple[Record, ...] = ()
+
+    def __enter__(self) -> Self:
+        self._file = self._open()
+        try:
+            self._lock(self._file)
+            content = self._content(self._file)
+            self.kept = _records(content)
+            if self.kept and not self._resume:
+                raise UsageError(
+                    f"{printable_path(self._path)} holds a run already",
+                    hint="add --resume to measure what it lacks, or choose another file",
+                )
+            whole = content.rfind(b"\n") + 1
+            if whole < len(content):
+                os.ftruncate(self._file, whole)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def append(self, record: Record) -> None:
+        """Writes one line; returns when a kill of this process can no longer lose it.
+
+        Raises ``EnvironmentMissing`` where the disk takes nothing more; the file is whole then.
+        """
+        if self._file is None:
+            raise ValueError("the run file is not open")
+        before = os.fstat(self._file).st_size
+        rest = to_line(record).encode()
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            if isinstance(record, LaunchEnd):
+                os.fsync(self._file)
+        except OSError as error:
+            with suppress(OSError):
+                os.ftruncate(self._file, before)
+            raise EnvironmentMissing(
+                f"the run file takes nothing more: {error.strerror}",
+                hint=f"make room, then add --resume --run {self._path}",
+            ) from None
+
+    def _open(self) -> int:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+        except OSError as error:
+            raise UsageError(
+                f"cannot write {printable_path(self._path)}: {error.strerror}", hint=_ANOTHER
+            ) from None
+
+    def _content(self, file: int) -> bytes:
+        if not stat.S_ISREG(os.fstat(file).st_mode):  # a device or a pipe has no end to read to
+            raise UsageError(f"{printable_path(self._path)} is not a regular file", hint=_ANOTHER)
+        with os.fdopen(file, "rb", closefd=False) as opened:
+            return opened.read()
+
+    def _lock(self, file: int) -> None:
+        """The lock is the open file's and goes with this process, however it ends."""
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(
+                f"another resprof is writing to {printable_path(self._path)}",
+                hint=f"wait for it, or {_ANOTHER}",
+            ) from None
+
+    def _close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def _records(content: bytes) -> tuple[Record, ...]:
+    whole = content[: content.rfind(b"\n") + 1]
+    if not whole and content[: len(_HEAD)] != _HEAD[: len(content)]:
+        # Not even a first line that was cut off, which would count for nothing and be repaired.
+        raise UsageError("this is no run file", hint=_ANOTHER)
+    try:
+        lines = whole.decode().split("\n")[:-1]
+    except UnicodeDecodeError:
+        raise UsageError("this is no run file: it holds no text", hint=_ANOTHER) from None
+    return tuple(from_line(line) for line in lines)

@@ -1,0 +1,102 @@
+"""Configurations in the rows of a table: what they share stands once, above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from resprof.records.recipe import Checkpoint, Mode, Recipe, Workload
+from resprof.records.table import Column, Form, Value
+from resprof.units import format_shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configurations:
+    """The columns in which configurations differ, their cells, and what all have in common."""
+
+    columns: tuple[Column, ...]
+    cells: tuple[tuple[Value, ...], ...]
+    common: str
+
+
+Field = tuple[Column, Callable[[Workload], Value]]
+
+FIELDS: tuple[Field, ...] = (
+    (Column(key="model", title="model"), lambda each: each.model),
+    (Column(key="classes", title="classes", form=Form.COUNT), lambda each: each.classes),
+    (Column(key="in_channels", title="channels", form=Form.COUNT), lambda each: each.in_channels),
+    (Column(key="width", title="width", form=Form.NUMBER), lambda each: each.width),
+    (Column(key="mode", title="mode"), lambda each: each.recipe.mode.value),
+    (Column(key="batch", title="batch", form=Form.COUNT), lambda each: each.recipe.batch),
+    (Column(key="image", title="image"), lambda each: format_shape(each.recipe.image)),
+    (Column(key="precision", title="precision"), lambda each: each.recipe.precision.value),
+    (Column(key="memory_format", title="layout"), lambda each: each.recipe.memory_format.value),
+    (Column(key="engine", title="engine"), lambda each: each.recipe.engine.value),
+    (Column(key="training", title="optimizer"), lambda each: _training(each.recipe)),
+    (
+        Column(key="cudnn_benchmark", title="cudnn.benchmark"),
+        lambda each: each.recipe.cudnn_benchmark,
+    ),
+)
+"""All in which two workloads can differ, and no two that do have all cells the same."""
+
+_NAMED_BY_ITSELF = {"model", "mode", "image", "precision", "memory_format", "engine", "training"}
+"""Cells that say without a title what they are."""
+_ORDINARY = {
+    ("classes", 10),
+    ("classes", 1000),
+    ("in_channels", 3),
+    ("width", 1.0),
+    ("cudnn_benchmark", False),
+}
+"""What nobody needs to be told."""
+
+
+def configurations(workloads: Sequence[Workload]) -> Configurations:
+    """Lays out workloads; the model and the batch of a single one stay in its row."""
+    columns = [
+        (column, tuple(value(workload) for workload in workloads)) for column, value in FIELDS
+    ]
+    varying = [column.key for column, values in columns if len(set(values)) > 1]
+    kept = varying or ["model", "batch"]
+    return Configurations(
+        columns=tuple(column for column, _ in columns if column.key in kept),
+        cells=tuple(
+            tuple(values[row] for column, values in columns if column.key in kept)
+            for row in range(len(workloads))
+        ),
+        common=", ".join(
+            text
+            for column, values in columns
+            if column.key not in kept and values and (text := _in_common(column, values[0]))
+        ),
+    )
+
+
+def workload_text(workload: Workload) -> str:
+    """The workload in a line: what of it is always named, and what is out of the ordinary."""
+    cells = {column.key: value(workload) for column, value in FIELDS}
+    parts = [f"{workload.model} {cells['mode']} batch {cells['batch']}"]
+    parts += [str(cells[key]) for key in ("image", "precision", "memory_format", "engine")]
+    parts += [str(cells["training"])] if cells["training"] else []
+    return ", ".join(parts)
+
+
+def _in_common(column: Column, value: Value) -> str | None:
+    if column.key in _NAMED_BY_ITSELF:
+        return None if value is None else str(value)
+    if column.key == "batch" or (column.key, value) not in _ORDINARY:
+        return column.title if value is True else f"{column.title} {value}"
+    return None
+
+
+def _training(recipe: Recipe) -> str | None:
+    """What a training step does beside forward and backward; None in inference."""
+    if recipe.mode is not Mode.TRAIN:
+        return None
+    parts = [f"{recipe.optimizer} ({recipe.optimizer_impl})"]
+    if (recipe.accumulate or 1) > 1:
+        parts.append(f"accumulate {recipe.accumulate}")
+    if recipe.checkpoint not in {None, Checkpoint.NONE}:
+        parts.append(f"checkpoint {recipe.checkpoint}")
+    return ", ".join(parts)

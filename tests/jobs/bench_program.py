@@ -1,0 +1,19 @@
+"""The program, with stand-ins for the process that measures and for the look at the machine.
+
+``python -m tests.jobs.bench_program SCRIPT ARGUMENT...`` runs ``resprof ARGUMENT...``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from resprof.cli.main import run
+from resprof.jobs import bench
+from resprof.measure import launch
+from tests.jobs.stand_in import command, look, quiet
+
+if __name__ == "__main__":
+    launch.COMMAND = command(sys.argv[1])
+    vars(bench).update(probe_environment=look, host_state=quiet)
+    sys.argv = ["resprof", *sys.argv[2:]]
+    run()
