@@ -1,0 +1,160 @@
+"""What must hold of measurements on a real GPU; run with: pytest -m gpu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import pairwise
+from statistics import median
+
+import pytest
+import torch
+
+from resprof.analysis.parts import MOST_DEVIATION
+from resprof.catalog.networks import resolve
+from resprof.jobs.bench_subject import subject
+from resprof.jobs.workloads import workload_of
+from resprof.measure.cuda import CudaClock
+from resprof.measure.device import gpu, set_switches
+from resprof.measure.energy import over_calls
+from resprof.measure.nvml import open_nvml
+from resprof.measure.rounds import Taken, TakenTiles, run_rounds
+from resprof.measure.subject import Work, prepare
+from resprof.measure.tiles import Tiled
+from resprof.records.environment import DeviceKind
+from resprof.records.plan import Metric, Plan, Tiling
+from resprof.records.recipe import Engine, MemoryFormat, Mode, Precision, Recipe, infer, train
+from resprof.statistics.comparison import Verdict, compare
+from tests.measure.scripted import Kept
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device"),
+]
+
+_IMAGE = (224, 224)
+_PLAN = Plan(target_ci=None, round_s=0.25, warm_up_s=1.0, time_limit_s=30.0)
+_NOISE = 0.02
+"""What two measurements of the same may differ by here, in seconds of measuring."""
+_FAST = {"precision": Precision.AMP_BF16, "memory_format": MemoryFormat.CHANNELS_LAST}
+
+
+@contextmanager
+def _ready(recipe: Recipe, name: str = "resnet50") -> Iterator[tuple[Work, CudaClock]]:
+    device = torch.device("cuda", 0)
+    set_switches(recipe)
+    work = prepare(subject(workload_of(resolve(name), recipe)), recipe, device)
+    yield work, CudaClock(device)
+    del work
+    torch.cuda.empty_cache()
+
+
+def _rounds(work: Work, clock: CudaClock, plan: Plan = _PLAN, tiled: Tiled | None = None) -> Kept:
+    kept = Kept()
+    if tiled is None:
+        run_rounds(work.call, clock, plan, kept)
+    else:
+        run_rounds(work.call, clock, plan, kept, tiled=tiled, instruments=tiled.installed)
+    return kept
+
+
+def _medians(rounds: list[Taken]) -> list[float]:
+    return [median(each.samples_s) for each in rounds]
+
+
+def _latency(recipe: Recipe, name: str = "resnet50") -> float:
+    with _ready(recipe, name) as (work, clock):
+        plan = replace(_PLAN, metrics=(Metric.LATENCY,))
+        return median(_medians(_rounds(work, clock, plan).of(Metric.LATENCY)))
+
+
+def _throughput(recipe: Recipe) -> float:
+    with _ready(recipe) as (work, clock):
+        plan = replace(_PLAN, metrics=(Metric.THROUGHPUT,))
+        rounds = _rounds(work, clock, plan).of(Metric.THROUGHPUT)
+        return recipe.batch * sum(r.calls for r in rounds) / sum(sum(r.samples_s) for r in rounds)
+
+
+def test_throughput_does_not_fall_with_the_batch_beyond_noise() -> None:
+    rates = [
+        _throughput(replace(infer(batch=batch, image=_IMAGE), **_FAST))  # type: ignore[arg-type]
+        for batch in (1, 8, 32, 128)
+    ]
+    for smaller, larger in pairwise(rates):
+        assert larger >= (1 - _NOISE) * smaller
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_graph_is_not_slower_than_eager_beyond_noise(mode: Mode) -> None:
+    plain = (infer if mode is Mode.INFER else train)(batch=1, image=_IMAGE)
+    eager = replace(plain, **_FAST)  # type: ignore[arg-type]
+    graph = replace(eager, engine=Engine.GRAPH)
+    assert _latency(graph) <= (1 + _NOISE) * _latency(eager)
+
+
+def test_a_graph_computes_what_eager_computes() -> None:
+    recipe = infer(batch=2, image=_IMAGE)
+    with _ready(replace(recipe, engine=Engine.GRAPH)) as (work, _):
+        work.call()
+        graph = work.steps.forward()
+    with _ready(recipe) as (work, _):
+        torch.testing.assert_close(work.steps.forward(), graph)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_tiled_stages_take_what_the_clean_call_takes(mode: Mode) -> None:
+    """At a batch at which the device and not the host sets the pace."""
+    plain = (infer if mode is Mode.INFER else train)(batch=64, image=_IMAGE)
+    with _ready(replace(plain, **_FAST)) as (work, clock):  # type: ignore[arg-type]
+        tiled = Tiled(work, Tiling.STAGES)
+        plan = replace(_PLAN, metrics=(Metric.LATENCY,))
+        kept = _rounds(work, clock, plan, tiled)
+    clean = _medians(kept.of(Metric.LATENCY))
+    instrumented = [_total(each) for each in kept.tiles()]
+    ratios = [other / one for one, other in zip(clean, instrumented, strict=True)]
+    assert abs(median(ratios) - 1) <= MOST_DEVIATION
+
+
+def _total(tiles: TakenTiles) -> float:
+    return median(sum(call) for call in tiles.samples_s)
+
+
+def test_identical_code_is_called_the_same() -> None:
+    recipe = replace(infer(batch=64, image=_IMAGE), **_FAST)  # type: ignore[arg-type]
+    plan = replace(_PLAN, metrics=(Metric.LATENCY,), round_s=0.5)
+    values = []
+    for _ in range(2):
+        with _ready(recipe) as (work, clock):
+            values.append(_medians(_rounds(work, clock, plan).of(Metric.LATENCY)))
+    found = compare(*values, higher_is_faster=False)
+    assert found.verdict in {Verdict.SAME, Verdict.INCONCLUSIVE}
+
+
+def test_the_host_issues_a_small_batch_no_faster_than_a_large_one_takes() -> None:
+    """Issue time is the host's: it hardly depends on the batch, device time does."""
+    shares = []
+    for batch in (1, 128):
+        with _ready(infer(batch=batch, image=_IMAGE)) as (work, clock):
+            rounds = _rounds(work, clock, replace(_PLAN, metrics=(Metric.LATENCY,)))
+            timed = rounds.of(Metric.LATENCY)
+            issued = median(value for each in timed for value in each.issue_s or ())
+            shares.append(issued / median(value for each in timed for value in each.samples_s))
+    assert shares[1] < shares[0]
+
+
+def test_energy_grows_with_the_work() -> None:
+    found = gpu(DeviceKind.CUDA)
+    assert found is not None
+    recipe = replace(infer(batch=64, image=_IMAGE), **_FAST)  # type: ignore[arg-type]
+    with open_nvml(found.uuid, found.pci_bus_id) as nvml, _ready(recipe) as (work, clock):
+        call_s = clock.back_to_back(work.call, 20) / 20
+        windows = [
+            over_calls(work.call, clock, nvml.read, call_s=call_s, window_s=seconds)
+            for seconds in (2.5, 5.0)
+        ]
+    if None in windows:
+        pytest.skip(f"no energy counter here: {nvml.report.message}")
+    short, long = (window for window in windows if window is not None)
+    assert 0 < short[2] < long[2]
+    assert long[2] / short[2] == pytest.approx(long[0] / short[0], rel=0.15)
