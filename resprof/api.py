@@ -6,6 +6,7 @@ pandas, each when it is called.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from resprof.catalog.networks import resolve
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from resprof.records.claim import CheckedClaim
+    from resprof.records.comparison import ComparedResult
     from resprof.records.table import Table
 
 Option = TypeVar("Option", Shortcut, StrideIn)
@@ -90,6 +92,20 @@ def paper(only: str | None = None) -> tuple[CheckedClaim, ...]:
     from resprof.jobs.paper import check_paper
 
     return check_paper(only)
+
+
+def compare(
+    baseline: str | Path, candidate: str | Path, *, margin: float | None = None
+) -> tuple[ComparedResult, ...]:
+    """Two run files of ``resprof bench``, configuration by configuration; loads no torch.
+
+    ``margin`` is the share from which a difference is called faster or slower, 1% unless given.
+    Between two devices there are neither ratios nor verdicts. Raises
+    ``resprof.errors.UsageError`` for a file that is no run.
+    """
+    from resprof.jobs.compare import compare_files
+
+    return compare_files(Path(baseline), Path(candidate), margin=margin)
 
 
 def frame(table: Table) -> pd.DataFrame:

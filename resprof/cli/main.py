@@ -17,12 +17,14 @@ from resprof import errors
 from resprof.cli.commands.bench import bench
 from resprof.cli.commands.budget import budget
 from resprof.cli.commands.calibrate import calibrate
+from resprof.cli.commands.compare import compare
 from resprof.cli.commands.doctor import doctor
 from resprof.cli.commands.flops import flops
 from resprof.cli.commands.list import list_networks
 from resprof.cli.commands.memory import memory
 from resprof.cli.commands.paper import paper
 from resprof.cli.commands.report import report
+from resprof.cli.commands.roofline import roofline
 from resprof.cli.commands.show import show
 from resprof.cli.commands.validate import validate
 from resprof.cli.output import StdoutLost, emit, say
@@ -40,6 +42,8 @@ app.command("paper")(paper)
 app.command("memory")(memory)
 app.command("budget")(budget)
 app.command("bench")(bench)
+app.command("roofline")(roofline)
+app.command("compare")(compare)
 app.command("validate")(validate)
 app.command("calibrate")(calibrate)
 app.command("report")(report)

@@ -36,7 +36,7 @@ _KINDS: dict[str, type[Record]] = {
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
 _HEAD = b'{"schema":'
-_ANOTHER = "choose another file with --run"
+ANOTHER_RUN = "choose another file with --run"
 
 
 def to_line(record: Record) -> str:
@@ -52,19 +52,19 @@ def from_line(line: str) -> Record:
         plain = json.loads(line)
         schema, name = plain["schema"], plain["record"]
     except (ValueError, TypeError, KeyError):
-        raise UsageError("a line of the run file is not a record", hint=_ANOTHER) from None
+        raise UsageError("a line of the run file is not a record", hint=ANOTHER_RUN) from None
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if schema != RUN_SCHEMA or kind is None:
         raise UsageError(
             f"the run file holds a record {name!r} of schema {schema!r}, this resprof reads "
             f"schema {RUN_SCHEMA}",
-            hint=f"{_ANOTHER}, or read it with the resprof that wrote it",
+            hint=f"{ANOTHER_RUN}, or read it with the resprof that wrote it",
         )
     try:
         return from_plain(kind, plain)
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(
-            f"a {name} record of the run file cannot be read: {error}", hint=_ANOTHER
+            f"a {name} record of the run file cannot be read: {error}", hint=ANOTHER_RUN
         ) from None
 
 
@@ -145,12 +145,14 @@ class RunFile:
             return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
         except OSError as error:
             raise UsageError(
-                f"cannot write {printable_path(self._path)}: {error.strerror}", hint=_ANOTHER
+                f"cannot write {printable_path(self._path)}: {error.strerror}", hint=ANOTHER_RUN
             ) from None
 
     def _content(self, file: int) -> bytes:
         if not stat.S_ISREG(os.fstat(file).st_mode):  # a device or a pipe has no end to read to
-            raise UsageError(f"{printable_path(self._path)} is not a regular file", hint=_ANOTHER)
+            raise UsageError(
+                f"{printable_path(self._path)} is not a regular file", hint=ANOTHER_RUN
+            )
         with os.fdopen(file, "rb", closefd=False) as opened:
             return opened.read()
 
@@ -161,7 +163,7 @@ class RunFile:
         except OSError:
             raise UsageError(
                 f"another resprof is writing to {printable_path(self._path)}",
-                hint=f"wait for it, or {_ANOTHER}",
+                hint=f"wait for it, or {ANOTHER_RUN}",
             ) from None
 
     def _close(self) -> None:
@@ -174,9 +176,9 @@ def _records(content: bytes) -> tuple[Record, ...]:
     whole = content[: content.rfind(b"\n") + 1]
     if not whole and content[: len(_HEAD)] != _HEAD[: len(content)]:
         # Not even a first line that was cut off, which would count for nothing and be repaired.
-        raise UsageError("this is no run file", hint=_ANOTHER)
+        raise UsageError("this is no run file", hint=ANOTHER_RUN)
     try:
         lines = whole.decode().split("\n")[:-1]
     except UnicodeDecodeError:
-        raise UsageError("this is no run file: it holds no text", hint=_ANOTHER) from None
+        raise UsageError("this is no run file: it holds no text", hint=ANOTHER_RUN) from None
     return tuple(from_line(line) for line in lines)

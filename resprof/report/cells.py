@@ -8,8 +8,22 @@ from typing import Any
 from resprof import units
 from resprof.records.table import Form, Value
 
-ASCII = str.maketrans(
-    {"\N{EM DASH}": "-", "\N{MULTIPLICATION SIGN}": "x", "\N{BOX DRAWINGS LIGHT HORIZONTAL}": "-"}
+
+class _Ascii(dict[int, str]):
+    """Characters of names that ASCII lacks become a question mark each: widths stay."""
+
+    def __missing__(self, code: int) -> str:
+        return chr(code) if code < 128 else "?"
+
+
+ASCII = _Ascii(
+    str.maketrans(
+        {
+            "\N{EM DASH}": "-",
+            "\N{MULTIPLICATION SIGN}": "x",
+            "\N{BOX DRAWINGS LIGHT HORIZONTAL}": "-",
+        }
+    )
 )
 """What stands for the glyphs that we print where a stream knows only ASCII."""
 

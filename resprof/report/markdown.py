@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resprof.records.table import Table, Value
-from resprof.report.cells import cell, is_numeric
+from resprof.report.cells import cell, is_numeric, one_line
 
 _SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|"})
 
@@ -34,8 +34,8 @@ def markdown(table: Table, *, level: int = 2) -> str:
 
 
 def escaped(text: str) -> str:
-    """The text with everything that Markdown or HTML would interpret made literal."""
-    return text.translate(_SPECIAL)
+    """The text in one line with everything that Markdown or HTML would interpret made literal."""
+    return one_line(text).translate(_SPECIAL)
 
 
 def _cells(row: tuple[Value, ...], table: Table) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from html import escape
 
 from resprof.records.table import Form, Table, Value
-from resprof.report.cells import cell, is_numeric
+from resprof.report.cells import cell, is_numeric, one_line
 
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.45 system-ui, sans-serif; }
@@ -26,14 +26,14 @@ def page(tables: Sequence[Table], *, title: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
+        f"<title>{_text(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n{body}</body>\n</html>\n"
     )
 
 
 def _section(table: Table) -> str:
     heads = "".join(
-        f"<th{_class(column.form)}>{escape(column.title)}"
+        f"<th{_class(column.form)}>{_text(column.title)}"
         + (f"<small>{column.origin}</small>" if column.origin else "")
         + "</th>"
         for column in table.columns
@@ -42,9 +42,9 @@ def _section(table: Table) -> str:
     foot = ""
     if table.total is not None:
         foot = f"<tfoot><tr>{_cells(table.total, table, blank=True)}</tr></tfoot>\n"
-    notes = "".join(f"<p>{escape(note)}</p>\n" for note in table.notes)
+    notes = "".join(f"<p>{_text(note)}</p>\n" for note in table.notes)
     return (
-        f"<h2>{escape(table.title)}</h2>\n<p>{escape(table.subtitle)}</p>\n"
+        f"<h2>{_text(table.title)}</h2>\n<p>{_text(table.subtitle)}</p>\n"
         f'<div class="wide"><table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{rows}</tbody>\n'
         f"{foot}</table></div>\n{notes}"
     )
@@ -56,6 +56,11 @@ def _cells(row: tuple[Value, ...], table: Table, *, blank: bool = False) -> str:
         f"{'' if value is None and blank else escape(cell(value, column.form))}</td>"
         for value, column in zip(row, table.columns, strict=True)
     )
+
+
+def _text(text: str) -> str:
+    """The text without markup and without what a terminal that shows the page would obey."""
+    return escape(one_line(text))
 
 
 def _class(form: Form) -> str:

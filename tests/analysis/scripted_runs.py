@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resprof.jobs.compare import ReadRun
 from resprof.analysis.measured_runs import measured_run
 from resprof.jobs.bench_results import results_of
+from resprof.jobs.compare import ReadRun
 from resprof.records.environment import DeviceKind, Environment
 from resprof.records.plan import Metric, Plan
 from resprof.records.recipe import Workload
@@ -144,7 +144,11 @@ def run_of(
     kind = DeviceKind.CPU if environment.gpu is None else DeviceKind.CUDA
     return (
         environment,
-        *(record for each, launches in configurations for record in records_of(each, launches, kind)),
+        *(
+            record
+            for each, launches in configurations
+            for record in records_of(each, launches, kind)
+        ),
     )
 
 

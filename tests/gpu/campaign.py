@@ -71,6 +71,12 @@ def steps(folder: Path) -> tuple[Step, ...]:
             command=(*resprof, "calibrate", "-o", calibration, "--force"),
         ),
         Step(
+            name="peaks",
+            budget_s=30,
+            command=(*resprof, "calibrate", "--peaks"),
+            output="peaks.jsonl",
+        ),
+        Step(
             name="validate",
             budget_s=130,
             command=(
@@ -87,8 +93,7 @@ def steps(folder: Path) -> tuple[Step, ...]:
         Step(
             name="largest",
             budget_s=90,
-            command=(*validate, "resnet50", "--calibration", calibration),
-            output="largest.json",
+            command=(*validate[:-1], "resnet50", "--calibration", calibration),
         ),
         Step(
             name="bench-graph",

@@ -60,7 +60,7 @@ def test_it_fits_into_the_visit_and_its_files_into_what_comes_back(tmp_path: Pat
     assert len(outputs) + 5 <= 8
 
 
-@pytest.mark.parametrize("number", range(11))
+@pytest.mark.parametrize("number", range(12))
 def test_every_step_is_a_command_whose_options_exist(number: int, tmp_path: Path) -> None:
     step = steps(tmp_path)[number]
     if "pytest" in step.command:

@@ -15,7 +15,7 @@ from resprof.counting.walk import count
 from resprof.errors import UsageError
 from resprof.jobs.bench_subject import subject
 from resprof.jobs.trace import network_of, phase_peaks
-from resprof.measure.memory import LOSS, kept_for_backward, largest_live_sets
+from resprof.measure.memory import kept_for_backward, largest_live_sets
 from resprof.measure.subject import prepare
 from resprof.records.architecture import Architecture
 from resprof.records.cost import Kind
@@ -29,6 +29,7 @@ from resprof.records.recipe import (
     Recipe,
     Workload,
 )
+from resprof.records.run import LOSS
 from resprof.records.trace import Action, Event, Phase, Role, Trace
 from resprof.steps.network import Network
 from resprof.tracing.errors import NotTraceable

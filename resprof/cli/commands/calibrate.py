@@ -18,24 +18,33 @@ def calibrate(
         str | None,
         typer.Option("-o", "--output", metavar="FILE", help="write the calibration file there"),
     ] = None,
+    peaks: Annotated[
+        bool, typer.Option("--peaks", help="measure a large GEMM and copy instead, for roofline")
+    ] = False,
     force: opt.Force = False,
 ) -> None:
-    """Measure what a GPU takes beside tensors; the result is a calibration file."""
+    """Measure what a GPU takes beside tensors, or what it can do at most, into a file."""
     if device != "cuda":
         raise UsageError(
             f"no calibration for device {printable(device)}", hint="write --device cuda"
         )
+    from resprof.jobs import peaks as measured
     from resprof.jobs.calibrate import calibrate_on_cuda
     from resprof.records.calibration import calibration_text
+    from resprof.records.peaks import peaks_text
     from resprof.report.files import check_writable, write_whole
 
     file = Path(output) if output not in (None, "-") else None
     if file is not None:
         check_writable(file, force=force)
-    text = calibration_text(calibrate_on_cuda())
+    text = peaks_text(measured.peaks_on_cuda()) if peaks else calibration_text(calibrate_on_cuda())
     if file is None:
         emit(text)
     else:
         write_whole(file, text)
         say(f"wrote {file}")
-        advise(f"resprof memory resnet50 --calibration {file}")
+        advise(
+            f"resprof roofline resnet50 --device ID --peaks {file}"
+            if peaks
+            else f"resprof memory resnet50 --calibration {file}"
+        )

@@ -1,0 +1,135 @@
+"""Which printed peaks hold for a device at hand, and what about it says that they may not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from resprof.errors import UsageError
+from resprof.records.answer import Note
+from resprof.records.device import Device
+from resprof.records.environment import Environment
+from resprof.records.peaks import Arithmetic, MeasuredPeaks, Peaks, PeakSource, arithmetic_of
+from resprof.records.recipe import Precision
+from resprof.units import format_bytes, format_deviation, format_si
+
+_INLINE_ECC = 15 / 16
+"""What error correction leaves where it takes a part of the memory itself, as with GDDR."""
+_DRIVER_LEAVES = 15 / 16
+"""Drivers keep 1 to 3% for themselves (14.56 of a T4's 15 GiB, 79.1 of an H100's 80)."""
+_GIB_IN_GB = 2**30 / 10**9
+"""A printed GB is at least 10^9 bytes and at most a GiB: memory chips come in powers of two."""
+_CLOCK_SLACK = 0.01
+"""Catalog clocks are exact to a MHz, printed peaks to three digits or more."""
+
+
+def _rate(device: Device, arithmetic: Arithmetic) -> float | None:
+    return {
+        Arithmetic.FP32: device.fp32_flops_per_s,
+        Arithmetic.TF32: device.tf32_flops_per_s,
+        Arithmetic.FP16: device.fp16_flops_per_s,
+        Arithmetic.BF16: device.bf16_flops_per_s,
+    }[arithmetic]
+
+
+def datasheet_peaks(device: Device, precision: Precision) -> Peaks:
+    """The dense peaks that fit a precision, of what a driver shows as one device.
+
+    Raises ``UsageError`` where the device has no such arithmetic.
+    """
+    arithmetic = arithmetic_of(precision)
+    rate = _rate(device, arithmetic)
+    if rate is None:
+        usable = [each for each in Precision if _rate(device, arithmetic_of(each)) is not None]
+        raise UsageError(
+            f"{device.name} has no {arithmetic} arithmetic",
+            hint=f"choose --precision {', '.join(usable[:-1])} or {usable[-1]}",
+        )
+    return Peaks(
+        source=PeakSource.DATASHEET,
+        device=device.name,
+        arithmetic=arithmetic,
+        flops_per_s=rate / device.driver_devices,
+        bandwidth_bytes_per_s=device.bandwidth_bytes_per_s / device.driver_devices,
+        how=device.source,
+    )
+
+
+def measured_peaks(
+    found: Sequence[MeasuredPeaks], precision: Precision, name: str | None
+) -> Peaks | None:
+    """The measured peaks for a precision on the device that a driver calls ``name``, None for any.
+
+    None where that arithmetic was not measured. Raises ``UsageError`` for those of another device.
+    """
+    arithmetic = arithmetic_of(precision)
+    others = [each.device for each in found if name is not None and each.device != name]
+    if others:
+        raise UsageError(
+            f"the peaks were measured on {others[0]!r}, this is {name!r}",
+            hint="measure them on the device itself: resprof calibrate --peaks",
+        )
+    for each in found:
+        if each.arithmetic is arithmetic:
+            return Peaks(
+                source=PeakSource.MEASURED,
+                device=each.device,
+                arithmetic=arithmetic,
+                flops_per_s=each.flops_per_s,
+                bandwidth_bytes_per_s=each.bandwidth_bytes_per_s,
+                how=each.how,
+            )
+    return None
+
+
+def device_notes(device: Device) -> Iterator[Note]:
+    """What about a catalog row bears on every figure that is made from it."""
+    if device.driver_devices > 1:
+        yield Note(
+            code="part-of-device",
+            message=f"A driver shows {device.name} as {device.driver_devices} devices: these are "
+            "the peaks of one of them.",
+        )
+    if device.status != "ok":
+        yield Note(code="datasheet", message=f"The catalog says of {device.name}: {device.status}.")
+
+
+def misfits(device: Device, environment: Environment, precision: Precision) -> Iterator[Note]:
+    """What the driver reports of the device that ran that the datasheet does not know."""
+    gpu = environment.gpu
+    if gpu is None:
+        return
+    settings = environment.nvml.settings if environment.nvml else None
+    if (settings is not None and settings.mig) or "MIG" in gpu.name:
+        yield Note(
+            code="mig",
+            message="MIG is on: the peaks are those of the whole card, a slice of it has a part.",
+        )
+    printed = device.memory_bytes / device.driver_devices
+    most = printed * _GIB_IN_GB
+    if not most * _INLINE_ECC * _DRIVER_LEAVES <= gpu.memory_bytes <= most:
+        yield Note(
+            code="memory-size",
+            message=f"The driver reports {format_bytes(gpu.memory_bytes)} of memory, the datasheet "
+            f"of {device.name} prints {printed / 1e9:g} GB: another build of the card or a part "
+            "of it, whose rates may differ too.",
+        )
+    if settings is not None and settings.sm_clock_max_hz is not None:
+        yield from _clock(device, settings.sm_clock_max_hz, precision)
+
+
+def _clock(device: Device, most_hz: float, precision: Precision) -> Iterator[Note]:
+    arithmetic = arithmetic_of(precision)
+    plain = arithmetic is Arithmetic.FP32
+    printed_hz = device.boost_clock_hz if plain else device.tensor_clock_hz
+    deviation = most_hz / printed_hz - 1
+    if abs(deviation) > _CLOCK_SLACK:
+        effect = (
+            "work that is bound by arithmetic can exceed it by as much"
+            if deviation > 0
+            else "the peak is out of its reach"
+        )
+        yield Note(
+            code="clock",
+            message=f"The printed {arithmetic} peak is that of {format_si(printed_hz)}Hz, this "
+            f"card is allowed {format_si(most_hz)}Hz ({format_deviation(deviation)}): {effect}.",
+        )

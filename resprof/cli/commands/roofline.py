@@ -1,0 +1,213 @@
+"""`resprof roofline`: what bounds a network on a device, and how near a run came to that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from resprof.cli import options as opt
+from resprof.cli import recipe as rec
+from resprof.cli.output import Output, advise
+from resprof.errors import UsageError
+from resprof.records.answer import Answer, Note
+from resprof.records.flops import Per
+from resprof.records.fusion import Fusion
+from resprof.records.recipe import Engine, MemoryFormat, Mode, Precision
+from resprof.units import parse_count
+
+if TYPE_CHECKING:
+    from resprof.jobs.roofline import Against
+    from resprof.records.environment import Environment
+    from resprof.records.roofline import RooflineResult
+
+_DEFAULTS: dict[str, Any] = {
+    "mode": Mode.INFER,
+    "batch": 1,
+    "precision": Precision.FP32,
+    "memory_format": MemoryFormat.CONTIGUOUS,
+    "engine": Engine.EAGER,
+}
+_OF_NETWORK = ("image", "classes", "in_channels", "width")
+"""Options that a workload keeps beside the network's id."""
+
+# Unlike elsewhere without a default: what is given beside --run picks from what was measured.
+ModelOption = Annotated[
+    str | None, typer.Argument(metavar="[MODEL]", help="a network; with --run, all that it holds")
+]
+ModeOption = Annotated[
+    Mode | None, typer.Option("--mode", help="inference, unless said otherwise, or a training step")
+]
+BatchOption = Annotated[
+    str | None, typer.Option(metavar="N", help="images per forward pass; 1 unless said otherwise")
+]
+PrecisionOption = Annotated[
+    Precision | None, typer.Option("--precision", help="fp32, TF32 off, unless said otherwise")
+]
+MemoryFormatOption = Annotated[
+    MemoryFormat | None,
+    typer.Option("--memory-format", help="NCHW, unless said otherwise, or NHWC"),
+]
+EngineOption = Annotated[
+    Engine | None, typer.Option("--engine", help="eager unless said otherwise; compile fuses")
+]
+
+
+def roofline(
+    model: ModelOption = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="ID", help="a device of the catalog, by its datasheet")
+    ] = None,
+    run: Annotated[
+        str | None, typer.Option(metavar="FILE", help="what resprof bench has measured")
+    ] = None,
+    peaks: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="measured peaks too: resprof calibrate --peaks"),
+    ] = None,
+    per: Annotated[Per, typer.Option(help="rows: per stage, block or pass")] = Per.STAGE,
+    fusion: Annotated[
+        Fusion | None,
+        typer.Option(help="what one pass is; unfused, but for --engine compile"),
+    ] = None,
+    mode: ModeOption = None,
+    batch: BatchOption = None,
+    precision: PrecisionOption = None,
+    image: opt.Image = None,
+    classes: opt.Classes = None,
+    in_channels: opt.InChannels = None,
+    width: opt.Width = None,
+    shortcut: opt.ShortcutOption = None,
+    stride_in: opt.StrideInOption = None,
+    memory_format: MemoryFormatOption = None,
+    optimizer: rec.OptimizerOption = None,
+    optimizer_impl: rec.OptimizerImplOption = None,
+    accumulate: rec.AccumulateOption = None,
+    checkpoint: rec.CheckpointOption = None,
+    engine: EngineOption = None,
+    format: opt.FormatOption = None,
+    json: opt.Json = False,
+    csv: opt.Csv = False,
+    output: opt.Out = None,
+    force: opt.Force = False,
+) -> None:
+    """Tell what bounds a network on a device: memory or arithmetic."""
+    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    network: dict[str, Any] = {
+        "image": image,
+        "classes": classes,
+        "in_channels": in_channels,
+        "width": width,
+        "shortcut": shortcut,
+        "stride_in": stride_in,
+    }
+    recipe: dict[str, Any] = {
+        "mode": mode,
+        "batch": opt.parse_batch(batch) if batch is not None else None,
+        "precision": precision,
+        "memory_format": memory_format,
+        "optimizer": optimizer,
+        "optimizer_impl": optimizer_impl,
+        "accumulate": accumulate,
+        "checkpoint": checkpoint,
+        "engine": engine,
+    }
+    against = _against(device, peaks, per, fusion, among_run=run is not None)
+    if run is None:
+        _without_run(model, network, recipe, against, out)
+    else:
+        _of_run(Path(run), model, network, recipe, against, out)
+
+
+def _against(
+    device: str | None, peaks: str | None, per: Per, fusion: Fusion | None, *, among_run: bool
+) -> Against:
+    from resprof.jobs.roofline import Against, device_called
+    from resprof.records.peaks import read_peaks
+
+    if device is None and peaks is None and not among_run:
+        raise UsageError(
+            "which device?",
+            hint="give --device ID, such as h100-sxm, or --run FILE of what was measured",
+        )
+    if fusion is Fusion.WHOLE:
+        raise UsageError(
+            "as one pass the whole network has no rows",
+            hint="leave out --fusion: the bound of the whole network is always shown",
+        )
+    return Against(
+        device=device_called(device) if device is not None else None,
+        measured=read_peaks(Path(peaks)) if peaks is not None else (),
+        per=per,
+        fusion=fusion,
+    )
+
+
+def _without_run(
+    model: str | None,
+    network: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    against: Against,
+    out: Output,
+) -> None:
+    from resprof.jobs.roofline import roofline as roofline_on
+
+    if model is None:
+        raise UsageError("which network?", hint="name one, such as resnet50; see: resprof list")
+    architecture = opt.architecture(model, **network)
+    given = {key: value for key, value in recipe.items() if value is not None}
+    chosen: dict[str, Any] = dict.fromkeys(recipe) | _DEFAULTS | given
+    result, notes = roofline_on(architecture, rec.recipe_of(architecture, **chosen), against)
+    _write(out, (result,), notes, None)
+    if against.device is not None:
+        advise(f"resprof bench {architecture.id} --stages --run FILE, then: roofline --run FILE")
+
+
+def _of_run(
+    file: Path,
+    model: str | None,
+    network: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    against: Against,
+    out: Output,
+) -> None:
+    from resprof.jobs.roofline import roofline_of_run
+    from resprof.records.run_file import read_run
+
+    given = [key for key, value in network.items() if value is not None]
+    wanted = {key: value for key, value in recipe.items() if value is not None}
+    if "accumulate" in wanted:
+        most = rec.MOST_ACCUMULATED
+        wanted["accumulate"] = parse_count(wanted["accumulate"], "accumulate", most=most)
+    if model is not None:
+        architecture = opt.architecture(model, **network)
+        wanted |= {"model": architecture.id}
+        wanted |= {key: getattr(architecture, key) for key in given if key in _OF_NETWORK}
+    elif given:
+        raise UsageError(
+            f"--{given[0].replace('_', '-')} is of a network, and none is named",
+            hint="name it: resprof roofline MODEL --run FILE",
+        )
+    found = roofline_of_run(read_run(file), wanted, against)
+    _write(out, found.results, found.notes, found.environment)
+    if not any(result.parts for result in found.measured):
+        advise(f"resprof bench {found.results[0].model} --stages   (for what each stage reaches)")
+    elif not against.measured:
+        advise("resprof calibrate --peaks -o FILE, then: roofline --peaks FILE   (what it can do)")
+
+
+def _write(
+    out: Output,
+    results: tuple[RooflineResult, ...],
+    notes: tuple[Note, ...],
+    environment: Environment | None,
+) -> None:
+    from resprof.report.tables.roofline import long_table, roofline_tables
+
+    out.write(
+        Answer(command="roofline", results=results, environment=environment, notes=notes),
+        tables=lambda: roofline_tables(results, notes),
+        csv=lambda: [long_table(results)],
+    )

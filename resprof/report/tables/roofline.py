@@ -1,0 +1,209 @@
+"""The tables of `resprof roofline`: what bounds it, row by row, or workload by workload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from resprof.records.answer import Note
+from resprof.records.flops import Per
+from resprof.records.fusion import Fusion
+from resprof.records.recipe import Mode
+from resprof.records.roofline import Bound, RooflineResult, RooflineRow
+from resprof.records.table import Column, Form, Origin, Table, Value
+from resprof.records.traffic import OPTIMIZER
+from resprof.report.tables import roofline_columns as col
+from resprof.report.tables.flags import MEANING
+from resprof.report.tables.recipe import recipe_text
+from resprof.report.tables.roofline_bounds import bounds_table, peaks_table
+from resprof.units import format_percent, format_seconds, significant
+
+_OTHER = {Fusion.UNFUSED: Fusion.FUSED.value, Fusion.FUSED: Fusion.UNFUSED.value}
+"""The code of the note on the notion of a pass that is not the rows'."""
+
+
+def roofline_tables(results: Sequence[RooflineResult], notes: Sequence[Note]) -> list[Table]:
+    """Rows, bounds and peaks of one workload; of several workloads a row each."""
+    if len(results) > 1:
+        tables = [overview_table(results)]
+    else:
+        (result,) = results
+        phased = _measured(result.phases) and not _staged(result)
+        by_phase = [phases_table(result)] if phased else []
+        tables = [rows_table(result), *by_phase, bounds_table(result), peaks_table(result)]
+    unsaid = set.intersection(*({_OTHER.get(result.fusion)} for result in results))
+    flags = dict.fromkeys(flag for result in results for flag in result.flags)
+    sentences = [note.message for note in notes if note.code not in unsaid]
+    sentences += [f"{flag}: {MEANING[flag]}" for flag in flags]
+    return [*tables[:-1], replace(tables[-1], notes=(*tables[-1].notes, *sentences))]
+
+
+def rows_table(result: RooflineResult) -> Table:
+    """Stages, blocks or passes, and what bounds each."""
+    columns = (*_place(result), *_figures(result, measured=_measured(result.rows)))
+    return Table(
+        name=f"roofline-{result.model}",
+        title=f"{result.model} on {result.peaks.device}: {_headline(result)}",
+        subtitle=_subtitle(result),
+        columns=columns,
+        rows=tuple(tuple(_cell(row, column.key) for column in columns) for row in result.rows),
+        total=_total(result, columns),
+    )
+
+
+def phases_table(result: RooflineResult) -> Table:
+    """A training step by phase."""
+    columns = (
+        Column(key="phase", title="phase"),
+        *_figures(result, measured=_measured(result.phases)),
+    )
+    return Table(
+        name=f"roofline-phases-{result.model}",
+        title="By phase",
+        columns=columns,
+        rows=tuple(tuple(_cell(row, column.key) for column in columns) for row in result.phases),
+        total=_total(result, columns),
+    )
+
+
+def overview_table(results: Sequence[RooflineResult]) -> Table:
+    """Several workloads, a row each."""
+    first = results[0]
+    measured = any(each.total.measured_time_s is not None for each in results)
+    columns = (
+        Column(key="model", title="model"),
+        Column(key="mode", title="mode", priority=2),
+        Column(key="batch", title="batch", form=Form.COUNT),
+        Column(key="precision", title="precision"),
+        Column(key="engine", title="engine", priority=3),
+        Column(key="fusion", title="passes", priority=4),
+        *_figures(first, measured=measured, share=False),
+        col.most_images(4),
+        Column(key="flags", title="flags", priority=5),
+    )
+    return Table(
+        name="roofline",
+        title=f"{len(results)} workloads on {first.peaks.device}",
+        subtitle="for the stages of one, narrow it down: a MODEL, --mode, --batch, --precision",
+        columns=columns,
+        rows=tuple(tuple(_of(result, column.key) for column in columns) for result in results),
+    )
+
+
+def long_table(results: Sequence[RooflineResult]) -> Table:
+    """All rows of all workloads, with the workload before each."""
+    workload = ("model", "mode", "batch", "precision", "engine", "fusion")
+    keys = tuple(RooflineRow.__dataclass_fields__)
+    return Table(
+        name="roofline",
+        title="Roofline",
+        columns=tuple(Column(key=key, title=key) for key in (*workload, *keys)),
+        rows=tuple(
+            (*(_of(result, key) for key in workload), *(col.value_of(row, key) for key in keys))
+            for result in results
+            for row in result.rows
+        ),
+    )
+
+
+def _place(result: RooflineResult) -> tuple[Column, ...]:
+    """What a row is; the phase says nothing in inference."""
+    phase = (Column(key="phase", title="phase"),) if result.recipe.mode is Mode.TRAIN else ()
+    match result.per:
+        case Per.STAGE:
+            return (*phase, Column(key="stage", title="stage"))
+        case Per.BLOCK:
+            stage = Column(key="stage", title="stage", priority=6)
+            return (*phase, stage, Column(key="block", title="block"))
+        case Per.LAYER:
+            return (
+                *phase,
+                Column(key="stage", title="stage", priority=6),
+                Column(key="block", title="block", priority=6),
+                Column(key="layer", title="layer"),
+                Column(key="ops", title="pass", priority=1),
+            )
+
+
+def _figures(result: RooflineResult, *, measured: bool, share: bool = True) -> tuple[Column, ...]:
+    predicted, of_measured = Origin.PREDICTED, Origin.MEASURED
+    part = Column(key="share", title="of call", form=Form.SHARE, origin=predicted, priority=2)
+    achieved = (
+        Column(key="measured_time_s", title="time", form=Form.SECONDS, origin=of_measured),
+        Column(
+            key="measured_flops_per_s",
+            title="FLOP/s",
+            form=Form.SI,
+            origin=of_measured,
+            priority=3,
+        ),
+        col.reached(0),
+    )
+    return (
+        Column(key="flops", title="FLOPs", form=Form.SI, origin=Origin.COUNTED, priority=4),
+        col.bytes_moved(4),
+        col.intensity(3),
+        col.bound_by(1),
+        Column(
+            key="memory_share", title="by memory", form=Form.SHARE, origin=predicted, priority=5
+        ),
+        col.least_time(0),
+        *((part,) if share else ()),
+        *((col.attainable(3),) if result.measured_peaks else ()),
+        *(achieved if measured else ()),
+    )
+
+
+def _headline(result: RooflineResult) -> str:
+    total = result.total
+    mostly = total.memory_share if total.bound is Bound.MEMORY else 1 - total.memory_share
+    bound = f"{format_percent(mostly, 0)} of it bound by {total.bound}"
+    least = f"at least {format_seconds(total.least_time_s)}"
+    if total.measured_time_s is None:
+        return f"{least}, {bound}"
+    return f"{least} ({bound}), measured {format_seconds(total.measured_time_s)}"
+
+
+def _subtitle(result: RooflineResult) -> str:
+    return (
+        f"{result.title}; {recipe_text(result.recipe)}; {result.fusion}: one pass is "
+        f"{col.pass_is(result.fusion, result.recipe)}; ridge at "
+        f"{significant(result.peaks.ridge, 4)} FLOP/byte"
+    )
+
+
+def _measured(rows: Sequence[RooflineRow]) -> bool:
+    return any(row.measured_time_s is not None for row in rows)
+
+
+def _staged(result: RooflineResult) -> bool:
+    """Whether stages were timed, and not whole phases only."""
+    return any(row.measured_time_s is not None and row.stage != OPTIMIZER for row in result.rows)
+
+
+def _of(result: RooflineResult, key: str) -> Value:
+    """A field of a workload, of its recipe or of its total."""
+    if key == "flags":
+        return ", ".join(flag.value for flag in result.flags) or None
+    holders = (result, result.recipe, result.total)
+    return col.value_of(next(holder for holder in holders if hasattr(holder, key)), key)
+
+
+def _cell(row: RooflineRow, key: str) -> Value:
+    if key in {"block", "layer"} and row.layer is None and row.block is None:
+        return row.stage  # loss and update belong to no block
+    return col.value_of(row, key)
+
+
+def _total(result: RooflineResult, columns: Sequence[Column]) -> tuple[Value, ...]:
+    """The totals; the first column that is always there says what they are."""
+    name = next(column.key for column in columns if column.priority == 0)
+    known: dict[str, Value] = {name: "total", "share": sum(row.share for row in result.rows)}
+    return tuple(
+        known[column.key]
+        if column.key in known
+        else col.value_of(result.total, column.key)
+        if hasattr(result.total, column.key)
+        else None
+        for column in columns
+    )

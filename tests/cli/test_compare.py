@@ -1,0 +1,178 @@
+"""`resprof compare` as a user types it, on run files that a script wrote."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resprof.cli.main import main
+from resprof.statistics.comparison import Verdict
+from tests.analysis.scripted_runs import ON_GPU, simple, with_gpu, with_torch, written
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> dict[str, str]:
+    scripts = {
+        "before": simple(0.01),
+        "same": simple(0.01001),
+        "slow": simple(0.0105),
+        "h100": simple(0.01, environment=ON_GPU),
+        "a100": simple(0.02, environment=with_gpu("NVIDIA A100-SXM4-80GB")),
+        "newer": simple(0.0102, environment=with_torch("9.9.9")),
+    }
+    return {name: str(written(tmp_path / f"{name}.jsonl", run)) for name, run in scripts.items()}
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    code = main(["compare", *arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_one_run_is_shown_again(runs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _run(capsys, runs["before"])
+    assert (code, err) == (0, "")
+    assert "cifar-resnet8" in out
+    assert "10.00 ms" in out
+
+
+def test_differences_of_environment_come_first(
+    runs: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = _run(capsys, runs["before"], runs["newer"])
+    assert out.index("9.9.9") < out.index("SLOWER")
+
+
+@pytest.mark.parametrize(
+    ("candidate", "options", "code"),
+    [
+        ("slow", [], 0),
+        ("slow", ["--fail-on", "slower:2%"], 1),
+        ("slow", ["--fail-on", "slower:20%"], 0),
+        ("same", ["--fail-on", "slower:2%,memory:5%"], 0),
+        ("same", ["--fail-on", "energy:5%"], 0),
+        ("same", ["--fail-on", "energy:5%", "--strict"], 1),
+    ],
+)
+def test_the_exit_code_answers_what_was_asked(
+    runs: dict[str, str],
+    capsys: pytest.CaptureFixture[str],
+    candidate: str,
+    options: list[str],
+    code: int,
+) -> None:
+    found, _, err = _run(capsys, runs["before"], runs[candidate], *options)
+    assert found == code
+    assert ("failed: " in err) is (code == 1)
+
+
+def test_devices_stand_side_by_side_and_are_no_regression(
+    runs: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = _run(capsys, runs["h100"], runs["a100"])
+    assert code == 0
+    assert not any(verdict in out for verdict in ("FASTER", "SLOWER", "SAME", "INCONCLUSIVE"))
+    assert "A100" in out
+    code, _, err = _run(capsys, runs["h100"], runs["a100"], "--fail-on", "slower:2%")
+    assert code == 2
+    assert "regression" in err
+
+
+def test_json_has_a_record_per_configuration_and_csv_reads_back(
+    runs: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, out, _ = _run(capsys, runs["before"], runs["slow"], "--json")
+    (result,) = json.loads(out)["results"]
+    rows: list[dict[str, Any]] = result["rows"]
+    latency = next(row for row in rows if row["quantity"] == "latency_median_s")
+    assert latency["verdict"] == Verdict.SLOWER
+    assert latency["ci"][0] <= latency["ratio"] <= latency["ci"][1]
+    _, text, _ = _run(capsys, runs["before"], runs["slow"], "--csv")
+    (line,) = csv.DictReader(io.StringIO(text))
+    by_quantity = {row["quantity"]: row["ratio"] for row in rows}
+    read = {
+        quantity: float(line[f"{name}_ratio"])
+        for quantity, name in (
+            ("latency_median_s", "latency"),
+            ("throughput_images_per_s", "throughput"),
+            ("peak_allocated_bytes", "memory"),
+        )
+    }
+    assert read == by_quantity
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["{before}", "{before}"], "once"),
+        (["{before}", "{slow}", "--fail-on", "faster"], "slower"),
+        (["{before}", "{slow}", "--fail-on", "slower"], "slower:2%"),
+        (["{before}", "{slow}", "--fail-on", "slower:2"], "percentage"),
+        (["{before}", "{slow}", "--strict"], "--fail-on"),
+        (["{before}", "--fail-on", "slower:2%"], "another run"),
+        (["{folder}"], "run file"),
+        (["{folder}/none.jsonl"], "run file"),
+        (["{folder}/notes.txt"], "run file"),
+        (["{folder}/empty.jsonl"], "bench"),
+        (["{folder}/old.jsonl"], "resprof that wrote it"),
+        (["{before}", "-o", "{before}", "--format", "json", "--force"], "-o"),
+    ],
+)
+def test_bad_input_gets_two_lines_and_exit_code_2(
+    runs: dict[str, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    word: str,
+) -> None:
+    (tmp_path / "notes.txt").write_text("buy milk\n")
+    (tmp_path / "empty.jsonl").write_text("")
+    (tmp_path / "old.jsonl").write_text('{"schema":1,"record":"result"}\n')
+    before = Path(runs["before"]).read_text()
+    filled = [each.format(folder=tmp_path, **runs) for each in arguments]
+    code, out, err = _run(capsys, *filled)
+    assert (code, out) == (2, "")
+    error, hint = err.splitlines()
+    assert error.startswith("error: ")
+    assert word in hint
+    assert Path(runs["before"]).read_text() == before
+
+
+def test_published_results_stand_beside_without_a_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import replace
+
+    from resprof.records.recipe import Precision, infer
+    from tests.analysis.runs import WORKLOAD
+    from tests.analysis.scripted_runs import run_of, steady
+
+    recipe = replace(infer(batch=256, image=(224, 224)), precision=Precision.AMP_FP16)
+    workload = replace(WORKLOAD, model="resnet50-v1.5", classes=1000, recipe=recipe)
+    run = run_of((workload, [steady(0.1)]), environment=ON_GPU)
+    code, out, _ = _run(capsys, str(written(tmp_path / "r.jsonl", run)), "--published")
+    assert code == 0
+    assert "published" in out
+    assert "timm" in out
+
+
+def test_no_torch_numpy_or_pandas_is_loaded(runs: dict[str, str]) -> None:
+    script = (
+        "import sys; from resprof.cli.main import main; code = main(sys.argv[1:]); "
+        "print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)), file=sys.stderr); "
+        "sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "compare", runs["before"], runs["slow"]],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "[]\n"

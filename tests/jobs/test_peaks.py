@@ -1,0 +1,123 @@
+"""Measured peaks: on a stand-in for the device, and, where there is one, below the datasheet's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from resprof.catalog.devices import device_of
+from resprof.cli.main import main
+from resprof.jobs.peaks import measure_peaks, peaks_on_cuda
+from resprof.measure.environment import machine_environment
+from resprof.records.codec import to_plain
+from resprof.records.environment import Environment, Gpu
+from resprof.records.peaks import Arithmetic, MeasuredPeaks, read_peaks
+
+GPU = Gpu(name="NVIDIA T4", uuid=None, capability="7.5", memory_bytes=2**34, driver="550.1")
+_PEAKS = MeasuredPeaks(
+    device="NVIDIA T4",
+    arithmetic=Arithmetic.FP16,
+    flops_per_s=4e13,
+    bandwidth_bytes_per_s=2.5e11,
+    how="by script",
+    date="2026-01-01T00:00:00+00:00",
+    torch="2.13.0",
+    driver="550.1",
+)
+
+
+@pytest.fixture(autouse=True)
+def _arithmetic() -> Iterator[None]:
+    before = torch.backends.cuda.matmul.fp32_precision
+    yield
+    torch.backends.cuda.matmul.fp32_precision = before
+
+
+class StandIn:
+    """The host in a GPU's place; it computes for real, on small sizes."""
+
+    device = torch.device("cpu")
+
+    def environment(self) -> Environment:
+        from resprof.measure.device import torch_build
+
+        return replace(machine_environment(), gpu=GPU, torch=torch_build())
+
+
+def _in_this_process(task: str, argument: Any, *, limit_s: float) -> str:
+    assert task.endswith(":measure_peaks")
+    assert limit_s > 0
+    small = {"side": 64, "bytes": 2**16, "calls": 3}
+    assert argument.keys() == small.keys()
+    return measure_peaks(small, StandIn())  # type: ignore[arg-type]
+
+
+def test_every_arithmetic_has_its_gemm_and_all_share_the_copy() -> None:
+    found = peaks_on_cuda(run=_in_this_process)
+    assert [each.arithmetic for each in found] == list(Arithmetic)
+    assert len({each.bandwidth_bytes_per_s for each in found}) == 1
+    assert all(each.flops_per_s > 0 and each.device == GPU.name for each in found)
+
+
+def test_calibrate_writes_what_roofline_reads(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("resprof.jobs.peaks.peaks_on_cuda", lambda: (_PEAKS,))
+    file = tmp_path / "peaks.jsonl"
+    assert main(["calibrate", "--peaks", "-o", str(file)]) == 0
+    assert read_peaks(file) == (_PEAKS,)
+    capsys.readouterr()
+    arguments = ["resnet18", "--device", "t4", "--precision", "fp16", "--peaks", str(file)]
+    assert main(["roofline", *arguments, "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert result["measured_peaks"]["flops_per_s"] == _PEAKS.flops_per_s
+    total = result["total"]
+    assert total["attainable_time_s"] > total["least_time_s"]
+
+
+def test_peaks_of_another_card_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "peaks.jsonl"
+    head = {"schema": 1, "record": "measured peaks"}
+    file.write_text(json.dumps(head | to_plain(_PEAKS)) + "\n")
+    assert main(["roofline", "resnet18", "--device", "a10", "--peaks", str(file)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("content", ["", "{}\n", "[]\n", "buy milk\n", "\x00"])
+def test_what_is_no_file_of_peaks_is_two_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    file = tmp_path / "peaks.jsonl"
+    file.write_text(content)
+    assert main(["roofline", "resnet18", "--device", "t4", "--peaks", str(file)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no CUDA device")
+def test_gemm_and_copy_stay_below_the_devices_datasheet_peak() -> None:
+    found = peaks_on_cuda()
+    card = device_of(found[0].device)
+    if card is None:
+        pytest.skip(f"no datasheet for {found[0].device}")
+    printed = {
+        Arithmetic.FP32: card.fp32_flops_per_s,
+        Arithmetic.TF32: card.tf32_flops_per_s,
+        Arithmetic.FP16: card.fp16_flops_per_s,
+        Arithmetic.BF16: card.bf16_flops_per_s,
+    }
+    for each in found:
+        peak = printed[each.arithmetic]
+        if peak is not None:
+            # The printed peak is that of a clock below the boost's on some cards.
+            assert each.flops_per_s < 1.1 * peak
+        assert 0.5 * card.bandwidth_bytes_per_s < each.bandwidth_bytes_per_s
+        assert each.bandwidth_bytes_per_s < card.bandwidth_bytes_per_s
