@@ -75,15 +75,17 @@ def largest_batch(
     calibration: Calibration | None = None,
     capability: tuple[int, int] | None = None,
     grid: bool = False,
+    kinds: Sequence[AllocatorKind] = tuple(AllocatorKind),
 ) -> tuple[BudgetResult, tuple[Note, ...]]:
     """The largest batch that fits into a device's memory, and what that assumes.
 
-    ``recipe.batch`` is not looked at. With ``grid`` also the largest batches over precision,
+    ``recipe.batch`` is not looked at; ``kinds`` are the allocators that are asked, the first of
+    which gives the answer. With ``grid`` also the largest batches over precision,
     optimiser and checkpointing, for the default allocator.
     """
     overlay = _overlay(architecture, recipe, calibration, capability)
     limit = budget_limit(total_bytes, overlay.context_bytes, used_bytes=used_bytes, margin=margin)
-    found = _search(architecture, recipe, overlay, limit)
+    found = _search(architecture, recipe, overlay, limit, kinds)
     result = BudgetResult(
         model=architecture.id,
         title=describe(architecture),

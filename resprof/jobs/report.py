@@ -1,71 +1,66 @@
-"""The main job: every network counted, held against the paper, and the common ones measured.
+"""The main job: every network counted, held against the paper, predicted and measured; written.
 
-The counted part is text by file name, a pure function, so a test compares it with what is
-committed; the measured part lies in a folder per device and is made from a run file.
+What is counted and predicted is text by file name, a pure function, so a test compares it with
+what is committed; what is measured lies in a folder per device and is made from run files.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resprof.catalog.networks import resolve, variants
+from resprof.catalog.networks import variants
 from resprof.catalog.published import claims, notes
-from resprof.errors import UsageError, printable_path
+from resprof.errors import EnvironmentMissing
 from resprof.jobs.bench import bench, new_run_file
-from resprof.jobs.bench_results import results_of
-from resprof.jobs.count import flops
 from resprof.jobs.launches import LaunchOptions, Progress, silent
-from resprof.jobs.paper import check_paper
-from resprof.jobs.workloads import workload_of
+from resprof.jobs.report_counted import counted
+from resprof.jobs.report_folder import MANIFEST, ReportFolder
+from resprof.jobs.report_measured import (
+    PLAN,
+    QUICK_LIMIT_S,
+    latest_runs,
+    measured_device,
+    workloads,
+)
+from resprof.jobs.report_predicted import NETWORKS, predicted
 from resprof.records.bench import NOT_MEASURED, BenchResult
-from resprof.records.codec import SCHEMA, to_json
-from resprof.records.environment import Environment
-from resprof.records.flops import FlopsResult
-from resprof.records.plan import Plan
-from resprof.records.recipe import Mode, Workload, infer, train
+from resprof.records.document import Exhibit
+from resprof.records.report import MeasuredDevice, Predicted, ReportContent
 from resprof.records.run_file import read_run
 from resprof.records.table import Table
-from resprof.report.data import data
-from resprof.report.files import write_whole
-from resprof.report.index import index
-from resprof.report.markdown import markdown
-from resprof.report.sheet import sheet
-from resprof.report.tables import flops as flops_tables
-from resprof.report.tables import paper as paper_tables
-from resprof.report.tables.bench import long_table
-from resprof.report.tables.environment import device_name
-from resprof.report.tables.measured import activations_table, measured_table
+from resprof.report.contents.counted import counted_exhibits
+from resprof.report.contents.measured import measured_exhibits
+from resprof.report.contents.page import document
+from resprof.report.contents.predicted import predicted_exhibits, predicted_stems
+from resprof.report.drawing.pictures import is_available
+from resprof.report.forms import forms
+from resprof.report.tables.measured import measured_table
 
-Files = dict[str, str]
+__all__ = ["MANIFEST", "Report", "counted_files", "measured_files", "workloads", "write_report"]
+
+Texts = dict[str, str]
 """Texts by their path below the report's folder."""
 
-MANIFEST = "manifest.json"
-_FIGURES = (
-    ("table1", "GMAC", 'What the paper calls "FLOPs", for every form of its networks'),
-    ("table6", "M", "What the paper prints as parameters of its CIFAR networks"),
-)
-_MEASURED_NETS = ("resnet18", "resnet34", "resnet50")
-_PLAN = Plan(
-    target_ci=None, round_s=0.4, round_calls=1, warm_up_calls=4, warm_up_s=0.8, time_limit_s=14.0
-)
-"""Short: nine configurations in two and a half minutes of a two-core machine."""
-_QUICK_LIMIT_S = 4.0
+INDEX, INDEX_MD, INTERACTIVE = "index.html", "index.md", "charts.html"
+_SUFFIXES = ("csv", "json", "md", "svg", "png")
+_NOT_DRAWN = "no charts are drawn: altair and vl-convert-python are not installed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a report wrote: its folder, its files, the run file, and what was measured."""
+    """What a report wrote: its folder, its files, the run file, and what was measured.
+
+    ``run_file`` is None where nothing was to be measured, ``measured`` where no run is known.
+    """
 
     folder: Path
     files: tuple[str, ...]
-    run_file: Path
-    measured: Table
+    run_file: Path | None
+    measured: Table | None
     failed: tuple[BenchResult, ...]
+    notes: tuple[str, ...]
 
 
 def write_report(
@@ -73,157 +68,137 @@ def write_report(
     *,
     quick: bool = False,
     force: bool = False,
+    measure: bool = True,
     say: Callable[[str], None] = lambda _: None,
     progress: Progress = silent,
 ) -> Report:
-    """Counts, checks and measures, and writes all tables and an index below ``folder``.
+    """Counts, checks, measures and predicts, and writes all of it below ``folder``.
 
     Files of an earlier report, named in its manifest, are replaced; a file of the same name that
     is not in it raises ``UsageError`` before any work, unless ``force``. Run files are never
-    replaced.
+    replaced. Without ``measure`` the runs in the folder are all that is shown of measurements.
     """
-    _make_folder(folder)
-    counted = counted_files()
-    owned = _owned(folder)
-    _refuse_foreign(folder, [*counted, "index.md", MANIFEST], owned, force=force)
-    plan = replace(_PLAN, time_limit_s=_QUICK_LIMIT_S) if quick else _PLAN
-    with new_run_file(folder / "runs", otherwise="name another folder with --out") as run_file:
-        say(f"counted {len(variants())} networks and {len(claims()) + len(notes())} claims")
-        # The manifest first: after an interrupt the next report may still replace these files.
-        _write(folder, {MANIFEST: _manifest({*counted, *owned})} | counted)
-        benched = bench(
-            workloads(quick=quick),
-            run_file,
-            LaunchOptions(plan=plan),
-            predict=False,
-            progress=progress,
-        )
-    measured, table = measured_files(run_file)
-    _refuse_foreign(folder, measured, owned, force=force)
-    every = {**counted, **measured}
-    last = {"index.md": index(every, measured=table), MANIFEST: _manifest({*every, *owned})}
-    _write(folder, measured | last)
+    opened = ReportFolder.opened(folder, force=force)
+    networks = NETWORKS[:1] if quick else NETWORKS
+    costs = counted()
+    exhibits = counted_exhibits(costs)
+    stems = [*(each.stem for each in exhibits), *predicted_stems(networks)]
+    opened.refuse_foreign([*_names(stems), INDEX, INDEX_MD, INTERACTIVE, MANIFEST])
+    drawn = is_available()
+    run_file: Path | None = None
+    failed: tuple[BenchResult, ...] = ()
+    if measure:
+        with new_run_file(folder / "runs", otherwise="name another folder with --out") as run_file:
+            _say_counted(say)
+            opened.claim(_texts(exhibits, drawn=drawn))
+            opened.write(_texts(exhibits, drawn=drawn))
+            failed = _measure(run_file, quick=quick, progress=progress)
+    foretold, unpredicted = _predicted(networks, say)
+    devices, unread = latest_runs(folder / "runs", run_file)
+    content = ReportContent(counted=costs, predicted=foretold, measured=devices)
+    files = written_files(content, say=say)
+    opened.refuse_foreign(files)
+    opened.claim(files)
+    opened.write(files)
     return Report(
         folder=folder,
-        files=(*every, *last),
+        files=(*files, MANIFEST),
         run_file=run_file,
-        measured=table,
-        failed=tuple(r for r in benched.results if r.outcome in NOT_MEASURED),
+        measured=_first_table(devices),
+        failed=failed,
+        notes=(*unpredicted, *unread, *([] if drawn else [_NOT_DRAWN])),
     )
 
 
-def counted_files() -> Files:
+def counted_files() -> Texts:
     """The counted tables of every network and the paper's claims, each in three forms."""
-    results = tuple(flops(resolve(name)) for name in variants())
-    files = three_forms(flops_tables.overview_table(results))
-    files |= three_forms(
-        flops_tables.long_table(results),
-        name="stages",
-        readable=[_section(result) for result in results],
-    )
-    for name, unit, title in _FIGURES:
-        chosen = [result for result in results if result.paper and result.paper.unit == unit]
-        files |= three_forms(paper_tables.figures_table(name, title, chosen))
-    return files | three_forms(paper_tables.claims_table(check_paper()))
+    return _texts(counted_exhibits(counted()), drawn=is_available())
 
 
-def _section(result: FlopsResult) -> Table:
-    """A network's section; the convention stands on the overview, not in every section."""
-    return replace(flops_tables.flops_table(result), notes=flops_tables.paper_notes(result))
+def predicted_files(networks: Sequence[str] = NETWORKS) -> Texts:
+    """The predicted tables and the numbers of charts of these networks, each in three forms."""
+    found = predicted_exhibits(predicted(networks), counted())
+    return _texts(found, drawn=is_available())
 
 
-def measured_files(run_file: Path) -> tuple[Files, Table]:
+def measured_files(run_file: Path) -> tuple[Texts, Table]:
     """The tables of a run file, under a folder named after its device."""
-    records = read_run(run_file)
-    environment = next(r for r in records if isinstance(r, Environment))
-    results = results_of(records)
-    table = measured_table(environment, results)
-    folder = f"measured/{slug(device_name(environment))}"
-    files = three_forms(long_table(results), name="measured", readable=[table])
-    files |= three_forms(activations_table(environment, results))
-    return {f"{folder}/{name}": text for name, text in files.items()}, table
+    device = measured_device(read_run(run_file))
+    texts = _texts(measured_exhibits(device), drawn=is_available())
+    return texts, measured_table(device.environment, device.results)
 
 
-def three_forms(
-    table: Table, *, name: str | None = None, readable: Sequence[Table] | None = None
-) -> Files:
-    """A table as CSV, JSON and Markdown; in Markdown ``readable`` stands for it."""
-    stem = name or table.name
+def written_files(
+    content: ReportContent, *, say: Callable[[str], None] = lambda _: None
+) -> dict[str, str | bytes]:
+    """Everything that is written of a report's content: tables, charts and pages."""
+    from resprof.report.index import index
+    from resprof.report.site.page import page_html
+
+    exhibits = _exhibits(content)
+    charts = [(each.stem, each.chart) for each in exhibits if each.chart is not None]
+    files: dict[str, str | bytes] = {}
+    pictures: Texts = {}
+    drawn = is_available()
+    files |= _texts(exhibits, drawn=drawn)
+    page = document(content, exhibits)
+    if drawn:
+        from resprof.report.drawing.interactive import interactive
+        from resprof.report.drawing.pictures import png, svg
+
+        say(f"drawing {len(charts)} charts")
+        pictures = {stem: svg(chart) for stem, chart in charts}
+        files |= {f"{stem}.svg": picture for stem, picture in pictures.items()}
+        files |= {f"{stem}.png": png(picture) for stem, picture in pictures.items()}
+        files[INTERACTIVE] = interactive(charts, title=f"{page.title}: charts")
+    tables = [placed.item for placed in page.front if isinstance(placed.item, Table)]
+    files[INDEX_MD] = index(exhibits, front=tables, drawn=drawn)
+    files[INDEX] = page_html(page, pictures, interactive=INTERACTIVE if drawn else None)
+    return files
+
+
+def _exhibits(content: ReportContent) -> list[Exhibit]:
+    found = [*counted_exhibits(content.counted)]
+    if content.predicted is not None:
+        found += predicted_exhibits(content.predicted, content.counted)
+    for device in content.measured:
+        found += measured_exhibits(device)
+    return found
+
+
+def _measure(run_file: Path, *, quick: bool, progress: Progress) -> tuple[BenchResult, ...]:
+    """Fills the run file; returns what could not be measured."""
+    plan = replace(PLAN, time_limit_s=QUICK_LIMIT_S) if quick else PLAN
+    options = LaunchOptions(plan=plan)
+    benched = bench(workloads(quick=quick), run_file, options, predict=False, progress=progress)
+    return tuple(result for result in benched.results if result.outcome in NOT_MEASURED)
+
+
+def _predicted(
+    networks: Sequence[str], say: Callable[[str], None]
+) -> tuple[Predicted | None, list[str]]:
+    """What is predicted, or why nothing is: a report of runs can be made without torch."""
+    try:
+        return predicted(networks, say=say), []
+    except EnvironmentMissing as error:
+        return None, [f"nothing is predicted: {error.message}"]
+
+
+def _first_table(devices: Sequence[MeasuredDevice]) -> Table | None:
+    if not devices:
+        return None
+    return measured_table(devices[0].environment, devices[0].results)
+
+
+def _texts(exhibits: Iterable[Exhibit], *, drawn: bool) -> Texts:
     return {
-        f"{stem}.csv": sheet(table),
-        f"{stem}.json": data(table),
-        f"{stem}.md": "\n".join(markdown(part) for part in readable or [table]),
+        name: text for exhibit in exhibits for name, text in forms(exhibit, drawn=drawn).items()
     }
 
 
-def workloads(*, quick: bool) -> tuple[Workload, ...]:
-    """What a report measures: inference at two batch sizes and a training step, fp32."""
-    chosen = _MEASURED_NETS[:1] if quick else _MEASURED_NETS
-    return tuple(
-        _workload(model, mode, batch)
-        for model in chosen
-        for mode, batch in ((Mode.INFER, 1), (Mode.INFER, 8), (Mode.TRAIN, 4))
-    )
+def _names(stems: Iterable[str]) -> list[str]:
+    return [f"{stem}.{suffix}" for stem in stems for suffix in _SUFFIXES]
 
 
-def _workload(model: str, mode: Mode, batch: int) -> Workload:
-    architecture = resolve(model)
-    recipe = train if mode is Mode.TRAIN else infer
-    return workload_of(architecture, recipe(batch=batch, image=architecture.image))
-
-
-def slug(name: str) -> str:
-    """A device's name as a folder's name."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "unknown"
-
-
-def _manifest(files: set[str]) -> str:
-    return to_json({"schema": SCHEMA, "files": sorted({*files, "index.md", MANIFEST})})
-
-
-def _owned(folder: Path) -> set[str]:
-    try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return {str(file) for file in files}
-    except FileNotFoundError:
-        return set()
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UsageError(
-            f"{printable_path(folder / MANIFEST)} is not the manifest of a report",
-            hint="name another folder with --out",
-        ) from None
-
-
-def _refuse_foreign(
-    folder: Path, files: Sequence[str] | Files, owned: set[str], *, force: bool
-) -> None:
-    foreign = [name for name in files if name not in owned and (folder / name).exists()]
-    if foreign and not force:
-        raise UsageError(
-            f"{printable_path(folder / foreign[0])} exists and is not of an earlier report",
-            hint="name another folder with --out, or replace it with --force",
-        )
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(
-            f"{printable_path(folder)} is not a folder", hint="name another one with --out"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot make the folder {printable_path(folder)}: {error.strerror}",
-            hint="name another folder with --out",
-        ) from None
-    if not os.access(folder, os.W_OK):
-        raise UsageError(
-            f"cannot write in {printable_path(folder)}", hint="name another folder with --out"
-        )
-
-
-def _write(folder: Path, files: Files) -> None:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / name, text)
+def _say_counted(say: Callable[[str], None]) -> None:
+    say(f"counted {len(variants())} networks and {len(claims()) + len(notes())} claims")

@@ -31,15 +31,15 @@ def check_writable(file: Path, *, force: bool) -> None:
         )
 
 
-def write_whole(file: Path, text: str) -> None:
+def write_whole(file: Path, content: str | bytes) -> None:
     """Writes a temporary file beside ``file`` and renames it, so no reader sees a part."""
     target = file.resolve()
     temporary: Path | None = None
     try:
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".resprof-")
         temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
+        with os.fdopen(handle, "wb") as out:
+            out.write(content.encode() if isinstance(content, str) else content)
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)

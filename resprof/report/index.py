@@ -1,33 +1,28 @@
-"""The front page of a report: what is in it, and the measured figures."""
+"""The front page of a report for a code host: what is in it, and its answers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Sequence
 
+from resprof.records.document import Exhibit
 from resprof.records.table import Table
 from resprof.report.markdown import markdown
 
-_CONTENTS = {
-    "networks": "counted: every network in a row",
-    "stages": "counted: every network by stage, as in Table 1",
-    "table1": "published beside counted: the FLOPs of the paper",
-    "table6": "published beside counted: the parameters of its CIFAR networks",
-    "paper": "published beside counted: every claim of the paper in figures",
-    "measured": "measured: latency, throughput and memory",
-    "activations": "measured: activation memory per stage",
-}
+
+def index(exhibits: Iterable[Exhibit], *, front: Sequence[Table], drawn: bool) -> str:
+    """A Markdown page with the front tables in full and a line for each exhibit."""
+    lines = [
+        "# resprof report",
+        "",
+        "[index.html](index.html) is all of it on one page: download it, then open it.",
+        "",
+    ]
+    lines += [_line(each, drawn=drawn) for each in exhibits]
+    return "\n".join([*lines, "", *(markdown(table) for table in front)])
 
 
-def index(files: Iterable[str], *, measured: Table) -> str:
-    """A Markdown page with a line for each table and the measured one in full."""
-    lines = ["# resprof report", ""]
-    for name in files:
-        path = PurePosixPath(name)
-        if path.suffix == ".md" and path.stem in _CONTENTS:
-            csv, json = path.with_suffix(".csv"), path.with_suffix(".json")
-            lines.append(
-                f"- [{path.with_suffix('')}]({name}) ([csv]({csv}), [json]({json})): "
-                f"{_CONTENTS[path.stem]}"
-            )
-    return "\n".join([*lines, "", markdown(measured)])
+def _line(exhibit: Exhibit, *, drawn: bool) -> str:
+    stem = exhibit.stem
+    suffixes = ["csv", "json", *(["svg", "png"] if exhibit.chart and drawn else [])]
+    links = ", ".join(f"[{suffix}]({stem}.{suffix})" for suffix in suffixes)
+    return f"- [{stem}]({stem}.md) ({links}): {exhibit.summary}"

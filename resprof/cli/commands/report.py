@@ -19,9 +19,15 @@ def report(
     quick: Annotated[
         bool, typer.Option("--quick", help="measure one network only, in seconds")
     ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure/--no-measure", help="or show only the runs that lie in FOLDER/runs"
+        ),
+    ] = True,
     force: opt.Force = False,
 ) -> int:
-    """Count all networks, check the paper, measure; write it all."""
+    """Count all networks, check the paper, measure, predict; write it all."""
     from resprof.jobs.report import write_report
     from resprof.report.terminal import terminal
 
@@ -34,12 +40,18 @@ def report(
         recipe = workload.recipe
         tell(f"[{done + 1}/{total}] measuring {workload.model} {recipe.mode} batch {recipe.batch}")
 
-    written = write_report(Path(out), quick=quick, force=force, say=tell, progress=progress)
-    emit(terminal(written.measured, stdout_screen()))
-    emit(
-        f"\nwrote {len(written.files)} files under {written.folder}, samples in "
-        f"{written.run_file}; begin with {written.folder / 'index.md'}\n"
+    written = write_report(
+        Path(out), quick=quick, force=force, measure=measure, say=tell, progress=progress
     )
+    if written.measured is not None:
+        emit(terminal(written.measured, stdout_screen()) + "\n")
+    samples = f", samples in {written.run_file}" if written.run_file else ""
+    emit(
+        f"wrote {len(written.files)} files under {written.folder}{samples}; begin with "
+        f"{written.folder / 'index.html'}, on a code host {written.folder / 'index.md'}\n"
+    )
+    for note in written.notes:
+        say(note)
     for result in written.failed:
         say(f"not measured: {result.key}: {result.message}")
     return NotMeasured.exit_code if written.failed else EXIT_OK

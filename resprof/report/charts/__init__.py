@@ -1,0 +1,1 @@
+"""What is drawn: charts made from records, one file per kind."""

@@ -1,0 +1,1 @@
+"""What is in a report: which tables and charts, under which names and headings."""

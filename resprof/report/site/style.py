@@ -1,0 +1,78 @@
+"""How the page looks: on a screen, on a narrow one, in the dark, on paper."""
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1a1a1a; --dim: #555; --line: #d5d5d5; --back: #fff;
+  --head: #f3f3f3; --link: #0b57a4;
+  font: 14px/1.4 "Liberation Sans", Arial, Helvetica, sans-serif; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --dim: #a8a8a8; --line: #444;
+  --back: #161616; --head: #242424; --link: #8ab8ec; } }
+* { box-sizing: border-box; }
+html { scroll-padding-top: 1rem; }
+body { margin: 0 auto; max-width: 84rem; padding: .75rem 1rem 3rem; color: var(--ink);
+  background: var(--back); }
+a { color: var(--link); }
+a:focus-visible, button:focus-visible, summary:focus-visible, .wide:focus-visible,
+input:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
+.skip { position: absolute; left: -99rem; }
+.skip:focus { left: 1rem; top: .5rem; background: var(--back); padding: .25rem .5rem; }
+h1 { font-size: 1.35rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid var(--line);
+  padding-bottom: .25rem; }
+h3 { font-size: 1rem; margin: 0; display: inline; }
+p { margin: .3rem 0; max-width: 60rem; }
+nav ul { display: flex; flex-wrap: wrap; gap: .15rem 1rem; list-style: none; margin: .4rem 0;
+  padding: 0; }
+small, .links, .table p, .chart p { color: var(--dim); font-size: .85rem; }
+.front { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); gap: 0 1.75rem;
+  align-items: start; }
+.front .fits { grid-column: 2; grid-row: 1 / span 2; }
+figure { margin: .75rem 0 1.25rem; }
+.front figure { margin: .5rem 0; }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+caption { text-align: left; font-weight: bold; padding: 0 0 .35rem; }
+caption small { display: block; font-weight: normal; }
+th, td { padding: .18rem .6rem; text-align: left; vertical-align: top;
+  border-bottom: 1px solid var(--line); }
+th { background: var(--head); vertical-align: bottom; font-weight: bold; }
+th:first-child, td:first-child { padding-left: .3rem; }
+th small { display: block; font-weight: normal; }
+.n { text-align: right; white-space: nowrap; }
+tbody tr:hover { background: var(--head); }
+tfoot td { font-weight: bold; border-top: 2px solid var(--dim); }
+.wide { overflow-x: auto; max-width: 100%; }
+.long { max-height: 80vh; overflow-y: auto; }
+.long thead th { position: sticky; top: 0; z-index: 1; }
+th button { all: unset; cursor: pointer; font: inherit; }
+th button::after { content: "\\2195"; color: var(--dim); font-weight: normal; padding-left: .25em; }
+th[aria-sort=ascending] button::after { content: "\\2191"; color: inherit; }
+th[aria-sort=descending] button::after { content: "\\2193"; color: inherit; }
+.filter { display: block; margin: 0 0 .4rem; font-size: .85rem; color: var(--dim); }
+.filter input { font: inherit; margin-left: .4rem; padding: .1rem .3rem; width: 16rem; }
+.chart img { display: block; background: #fff; max-width: none; }
+details { margin: .3rem 0; }
+section > details { border-bottom: 1px solid var(--line); padding: .25rem 0; }
+summary { cursor: pointer; }
+.links { margin: .2rem 0 0; }
+.paper { display: none; }
+@media (max-width: 62rem) {
+  .front { grid-template-columns: minmax(0, 1fr); }
+  .front .fits { grid-column: auto; grid-row: auto; }
+}
+@media print {
+  @page { size: A4 landscape; margin: 12mm; }
+  :root { color-scheme: light; --ink: #000; --dim: #333; --line: #bbb; --back: #fff; --head: #fff;
+    font-size: 9pt; }
+  body { max-width: none; padding: 0; }
+  nav, .skip, .links, .filter, .off, .chart details > summary, .chart details { display: none; }
+  th button::after { content: none !important; }
+  .paper { display: block; }
+  .front { grid-template-columns: 2fr 3fr; }
+  .front .fits { grid-column: 2; grid-row: 1 / span 2; }
+  .wide, .long { overflow: visible; max-height: none; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  thead { display: table-header-group; }
+  tr, .chart { break-inside: avoid; }
+  h2, h3, caption, summary { break-after: avoid; }
+  th, td { padding: .1rem .4rem; }
+}
+"""
