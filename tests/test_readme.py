@@ -26,8 +26,9 @@ def blocks() -> dict[str, str]:
 
 @pytest.mark.parametrize("command", blocks())
 def test_a_command_prints_what_the_readme_shows(
-    command: str, capsys: pytest.CaptureFixture[str]
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(README.parent)
     if command.startswith("budget") and not metadata.version("torch").startswith(SHOWN_WITH):
         pytest.skip(f"a prediction is of the torch that is installed, the README's of {SHOWN_WITH}")
     assert main(shlex.split(command)) == 0

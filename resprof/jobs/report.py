@@ -90,7 +90,7 @@ def write_report(
     if measure:
         with new_run_file(folder / "runs", otherwise="name another folder with --out") as run_file:
             _say_counted(say)
-            opened.claim(_texts(exhibits, drawn=drawn))
+            opened = opened.claimed(_texts(exhibits, drawn=drawn))
             opened.write(_texts(exhibits, drawn=drawn))
             failed = _measure(run_file, quick=quick, progress=progress)
     foretold, unpredicted = _predicted(networks, say)
@@ -98,7 +98,7 @@ def write_report(
     content = ReportContent(counted=costs, predicted=foretold, measured=devices)
     files = written_files(content, say=say)
     opened.refuse_foreign(files)
-    opened.claim(files)
+    opened = opened.claimed(files)
     opened.write(files)
     return Report(
         folder=folder,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resprof.errors import UsageError, printable_path
@@ -41,10 +41,11 @@ class ReportFolder:
                 hint="name another folder with --out, or replace it with --force",
             )
 
-    def claim(self, files: Iterable[str]) -> None:
+    def claimed(self, files: Iterable[str]) -> ReportFolder:
         """Writes a manifest that has these too: after an interrupt they may still be replaced."""
-        listed = sorted({*files, *self.owned, MANIFEST})
-        self.write({MANIFEST: to_json({"schema": SCHEMA, "files": listed})})
+        owned = frozenset({*files, *self.owned, MANIFEST})
+        self.write({MANIFEST: to_json({"schema": SCHEMA, "files": sorted(owned)})})
+        return replace(self, owned=owned)
 
     def write(self, files: Files) -> None:
         """Writes each file whole."""

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -18,13 +20,38 @@ import pytest
 from resprof.catalog.networks import resolve, variants
 from resprof.counting.walk import count
 from resprof.errors import EnvironmentMissing, UsageError
-from resprof.jobs.report import MANIFEST, counted_files, measured_files, workloads, write_report
+from resprof.jobs.report import (
+    MANIFEST,
+    counted_files,
+    measured_files,
+    predicted_files,
+    workloads,
+    write_report,
+)
+from resprof.jobs.report_predicted import predicted
 from resprof.records.environment import Environment
+from resprof.records.report import Predicted
 from resprof.records.run import Outcome
 from tests.jobs.stand_in import ScriptedChild, quiet
 from tests.jobs.stand_in_child import environment_of
 
 REPORTS = Path(__file__).parents[2] / "reports"
+TEXTS = (".csv", ".json", ".md")
+"""Pictures depend on the renderer's version, and are made of what these hold."""
+PREDICTED_WITH = "2.13."
+
+
+@cache
+def _of_one_network() -> Predicted:
+    return predicted(["resnet18"])
+
+
+@pytest.fixture(autouse=True)
+def _small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Predictions of one network, made once, and no pictures; but for what is committed."""
+    if "committed" not in request.node.name:
+        monkeypatch.setattr("resprof.jobs.report.predicted", lambda *_, **__: _of_one_network())
+        monkeypatch.setattr("resprof.jobs.report.is_available", lambda: False)
 
 
 @pytest.mark.parametrize("name", counted_files())
@@ -34,13 +61,33 @@ def test_the_committed_counts_are_what_the_tool_writes(name: str) -> None:
 
 def test_the_committed_measurements_are_made_from_the_committed_runs() -> None:
     listed = json.loads((REPORTS / MANIFEST).read_text())["files"]
-    measured = [name for name in listed if name.startswith("measured/")]
+    measured = [name for name in listed if name.startswith("measured/") and name.endswith(TEXTS)]
     assert measured
     texts: dict[str, str] = {}
     for run_file in sorted((REPORTS / "runs").glob("*.jsonl")):
         texts |= measured_files(run_file)[0]
     for name in measured:
         assert (REPORTS / name).read_text(encoding="utf-8") == texts[name]
+
+
+@pytest.mark.slow
+def test_the_committed_predictions_are_what_the_tool_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not metadata.version("torch").startswith(PREDICTED_WITH):
+        pytest.skip(
+            f"a prediction is of the torch that is installed, these are of {PREDICTED_WITH}"
+        )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name, text in predicted_files().items():
+        assert (REPORTS / name).read_text(encoding="utf-8") == text
+
+
+def test_every_file_of_the_manifest_is_committed_and_nothing_else() -> None:
+    listed = set(json.loads((REPORTS / MANIFEST).read_text())["files"])
+    files = (file for file in REPORTS.rglob("*") if file.is_file())
+    names = {file.relative_to(REPORTS).as_posix() for file in files}
+    assert {name for name in names if not name.startswith("runs/")} == listed
 
 
 def test_the_stage_table_adds_up_to_the_networks() -> None:
