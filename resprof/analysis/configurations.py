@@ -20,7 +20,7 @@ from resprof.records.run_file import Record
 
 @dataclass(slots=True, kw_only=True)
 class Launch:
-    """The records of one process."""
+    """The records of one process; ``energy`` is that of calls, not of the idle device."""
 
     start: LaunchStart
     rounds: list[Round] = field(default_factory=list)

@@ -131,9 +131,7 @@ def _with_rate(row: BenchRow, series: Series, interval: Interval | None, images:
 
 
 def _with_energy(row: BenchRow, configuration: Configuration) -> BenchRow:
-    windows = [
-        each for launch in configuration.launches for each in launch.energy if each.calls > 0
-    ]
+    windows = [each for launch in configuration.launches for each in launch.energy]
     images = configuration.images * sum(each.calls for each in windows)
     joules = sum(each.energy_j for each in windows)
     if not images or not joules:

@@ -21,7 +21,6 @@ from tests.analysis.scripted_runs import (
     ON_GPU,
     Launched,
     as_read,
-    noisy,
     of,
     run_of,
     simple,
@@ -29,8 +28,8 @@ from tests.analysis.scripted_runs import (
     with_gpu,
     with_torch,
 )
+from tests.bench.regression_rates import caught
 
-SEEDS = 500
 NOISE = 0.005
 
 
@@ -143,20 +142,10 @@ def test_a_batch_that_no_longer_fits_fails_on_memory() -> None:
     assert _reasons(simple(0.01), after, memory=0.05) == [Reason.MEMORY]
 
 
-def _caught(change: float) -> float:
-    """How often the gate fails at 2% in runs of six rounds each."""
-    caught = 0
-    for seed in range(SEEDS):
-        before = run_of((WORKLOAD, [noisy(seed, mean_s=1.0, noise=NOISE)]))
-        after = run_of((WORKLOAD, [noisy(seed + SEEDS, mean_s=1 + change, noise=NOISE)]))
-        caught += Reason.SLOWER in _reasons(before, after, slower=0.02)
-    return caught / SEEDS
-
-
 @pytest.mark.slow
 def test_a_regression_of_3_percent_is_caught_and_one_of_a_tenth_of_it_is_not() -> None:
-    assert _caught(0.03) >= 0.95
-    assert _caught(0.003) <= 0.05
+    assert caught(0.03, NOISE) >= 0.95
+    assert caught(0.003, NOISE) <= 0.05
 
 
 @pytest.mark.parametrize(

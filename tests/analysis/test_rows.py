@@ -99,6 +99,15 @@ def test_throughput_is_all_images_over_all_time_and_no_mean_of_rates() -> None:
     assert found.latency_p90_s is None
 
 
+def test_a_sample_is_of_as_many_calls_as_its_round_says() -> None:
+    pairs = [replace(latency(index, (3.0,) * 64), calls=2) for index in range(2)]
+    found = row(launch_of(*pairs))
+    assert (found.latency_median_s, found.latency_p90_s) == (1.5, 1.5)
+    several = replace(throughput(0, 10, 1.0), samples_s=(1.0, 2.0))
+    rate = row(launch_of(several), Metric.THROUGHPUT)
+    assert rate.throughput_images_per_s == BATCH * 20 / 3.0
+
+
 def test_every_pass_of_an_accumulated_step_has_its_images() -> None:
     recipe = replace(train(batch=BATCH, image=(32, 32)), accumulate=3)
     workload = replace(WORKLOAD, recipe=recipe)
