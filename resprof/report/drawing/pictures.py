@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from resprof.records.chart import Chart, ChartKind
@@ -22,8 +23,9 @@ def is_available() -> bool:
     return all(find_spec(name) is not None for name in ("altair", "vl_convert"))
 
 
+@lru_cache(maxsize=128)
 def specification(chart: Chart) -> dict[str, Any]:
-    """The chart as Vega-Lite has it, from which all its pictures are made."""
+    """The chart as Vega-Lite has it, from which all its pictures are made; not to be changed."""
     return _drawers()[chart.kind](chart)
 
 

@@ -23,8 +23,8 @@ p { margin: .3rem 0; max-width: 60rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .15rem 1rem; list-style: none; margin: .4rem 0;
   padding: 0; }
 small, .links, .table p, .chart p { color: var(--dim); font-size: .85rem; }
-.front { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr); gap: 0 1.75rem;
-  align-items: start; }
+.front { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr);
+  grid-template-rows: auto 1fr; gap: 0 1.75rem; align-items: start; }
 .front .fits { grid-column: 2; grid-row: 1 / span 2; }
 figure { margin: .75rem 0 1.25rem; }
 .front figure { margin: .5rem 0; }
@@ -36,16 +36,19 @@ th, td { padding: .18rem .6rem; text-align: left; vertical-align: top;
 th { background: var(--head); vertical-align: bottom; font-weight: bold; }
 th:first-child, td:first-child { padding-left: .3rem; }
 th small { display: block; font-weight: normal; }
-.n { text-align: right; white-space: nowrap; }
+.n { text-align: right; }
+td.n, .front td { white-space: nowrap; }
+.front th, .front td { padding: .1rem .5rem; }
 tbody tr:hover { background: var(--head); }
 tfoot td { font-weight: bold; border-top: 2px solid var(--dim); }
 .wide { overflow-x: auto; max-width: 100%; }
 .long { max-height: 80vh; overflow-y: auto; }
 .long thead th { position: sticky; top: 0; z-index: 1; }
 th button { all: unset; cursor: pointer; font: inherit; }
-th button::after { content: "\\2195"; color: var(--dim); font-weight: normal; padding-left: .25em; }
-th[aria-sort=ascending] button::after { content: "\\2191"; color: inherit; }
-th[aria-sort=descending] button::after { content: "\\2193"; color: inherit; }
+th button::before { content: "\\2195"; color: var(--dim); font-weight: normal;
+  padding-right: .25em; }
+th[aria-sort=ascending] button::before { content: "\\2191"; color: inherit; }
+th[aria-sort=descending] button::before { content: "\\2193"; color: inherit; }
 .filter { display: block; margin: 0 0 .4rem; font-size: .85rem; color: var(--dim); }
 .filter input { font: inherit; margin-left: .4rem; padding: .1rem .3rem; width: 16rem; }
 .chart img { display: block; background: #fff; max-width: none; }
@@ -55,7 +58,7 @@ summary { cursor: pointer; }
 .links { margin: .2rem 0 0; }
 .paper { display: none; }
 @media (max-width: 62rem) {
-  .front { grid-template-columns: minmax(0, 1fr); }
+  .front { grid-template-columns: minmax(0, 1fr); grid-template-rows: none; }
   .front .fits { grid-column: auto; grid-row: auto; }
 }
 @media print {
@@ -64,13 +67,14 @@ summary { cursor: pointer; }
     font-size: 9pt; }
   body { max-width: none; padding: 0; }
   nav, .skip, .links, .filter, .off, .chart details > summary, .chart details { display: none; }
-  th button::after { content: none !important; }
+  th button::before { content: none !important; }
   .paper { display: block; }
   .front { grid-template-columns: 2fr 3fr; }
   .front .fits { grid-column: 2; grid-row: 1 / span 2; }
   .wide, .long { overflow: visible; max-height: none; }
   details::details-content { content-visibility: visible; block-size: auto; }
-  thead { display: table-header-group; }
+  thead { display: table-header-group; break-inside: avoid; }
+  .long thead th { position: static; }
   tr, .chart { break-inside: avoid; }
   h2, h3, caption, summary { break-after: avoid; }
   th, td { padding: .1rem .4rem; }
