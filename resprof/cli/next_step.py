@@ -25,13 +25,13 @@ def next_step(runs: Sequence[RunLabel], results: Sequence[ComparedResult], *, as
             open_ = row.over is Over.ROUNDS or row.verdict is Verdict.INCONCLUSIVE
             if row.verdict in verdicts and open_:
                 return f"{_more_launches(result, row)}   ({why})"
+    beside = f"resprof compare {files} --published   (beside what others have published)"
+    if not all(result.comparable for result in results):
+        return beside
     for result in results:
         if result.presence is Presence.BASELINE_ONLY:
             return f"{_bench(result, launches=_SIGNED)}   (the baseline has it)"
-    if all(result.comparable for result in results):
-        gate = "" if asks else f"resprof compare {files} --fail-on slower:2%   (for a script)"
-        return gate or f"resprof compare {files} --published   (beside what others have published)"
-    return f"resprof compare {files} --published   (beside what others have published)"
+    return beside if asks else f"resprof compare {files} --fail-on slower:2%   (for a script)"
 
 
 def _more_launches(result: ComparedResult, row: ComparedRow) -> str:

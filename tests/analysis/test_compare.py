@@ -148,6 +148,12 @@ def test_a_regression_of_3_percent_is_caught_and_one_of_a_tenth_of_it_is_not() -
     assert caught(0.003, NOISE) <= 0.05
 
 
+@pytest.mark.slow
+def test_so_it_is_over_launches_that_differ_by_as_much() -> None:
+    assert caught(0.03, NOISE, launches=4, between=NOISE) >= 0.95
+    assert caught(0.003, NOISE, launches=4, between=NOISE) <= 0.05
+
+
 @pytest.mark.parametrize(
     ("broken", "word"),
     [
