@@ -155,6 +155,14 @@ def test_the_printed_json_is_the_records_field_by_field(
     assert from_plain(Environment, parsed["environment"]) == environments[-1]
 
 
+def test_the_environment_of_an_answer_is_that_of_the_last_samples(
+    capsys: pytest.CaptureFixture[str], child: ScriptedChild
+) -> None:
+    child.environment = lambda order: environment_of(f"3.{order.launch}")
+    parsed = answer(capsys, "--batch", "2", "--launches", "2", *CPU)
+    assert parsed["environment"]["torch"]["version"] == "3.1"
+
+
 def test_what_a_gpu_tells_is_in_the_answer(
     capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -515,6 +523,17 @@ def test_bad_input_is_two_lines_and_nothing_runs(
     assert word in hint
     assert child.orders == []
     assert not list(Path("reports").rglob("*.jsonl"))
+
+
+def test_what_options_alone_rule_out_is_refused_before_anybody_looks_at_the_machine(
+    capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str | None] = []
+    monkeypatch.setattr("resprof.jobs.bench.probe_environment", looked.append)
+    code, _, _ = run(capsys, "cifar-resnet8", "--precision", "tf32", *CPU, "--run", "run.jsonl")
+    assert code == 2
+    assert looked == []
+    assert not Path("run.jsonl").exists()
 
 
 def test_an_unknown_network_is_two_lines(

@@ -51,11 +51,13 @@ class ScriptedChild:
     environment: Callable[[Order], Environment | None] = lambda _: environment_of()
     rounds: Callable[[Workload, int], Sequence[Record]] = lambda each, n: rounds_of(each, n, 6)
     orders: list[Order] = field(default_factory=list)
+    limits_s: list[float] = field(default_factory=list)
 
     def __call__(
         self, order: Order, *, limit_s: float, sink: Callable[[Record], None]
     ) -> LaunchEnd:
         self.orders.append(order)
+        self.limits_s.append(limit_s)
         environment, outcome = self.environment(order), self.becomes(order)
         if environment is not None:
             sink(environment)

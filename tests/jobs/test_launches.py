@@ -20,7 +20,7 @@ from resprof.measure.environment import machine_environment
 from resprof.records.bench import Flag, Over
 from resprof.records.environment import DeviceKind, Environment, Gpu
 from resprof.records.plan import Metric, OnOom, Order, Plan, Tiling
-from resprof.records.recipe import Engine, Precision, Workload
+from resprof.records.recipe import Engine, Mode, Optimizer, Precision, Workload
 from resprof.records.run import EnergyWindow, LaunchEnd, LaunchStart, Outcome, Round, Stop
 from resprof.records.run_file import Record, RunFile, read_run, to_line
 from tests.jobs.stand_in import (
@@ -259,6 +259,14 @@ def test_an_order_says_all_that_a_child_needs(path: Path, child: ScriptedChild) 
     assert order.plan.tiling is Tiling.NONE
 
 
+def test_a_child_is_late_after_twice_its_limit_beside_what_is_no_measuring(
+    path: Path, child: ScriptedChild
+) -> None:
+    plan = replace(PLAN, time_limit_s=10.0, energy_s=3.0)  # an idle window, and one of calls
+    run([workload()], path, plan=plan, grace_s=5.0)
+    assert child.limits_s == [2 * 10.0 + 2 * 3.0 + 5.0]
+
+
 def test_several_launches_give_an_interval_over_launches(path: Path, child: ScriptedChild) -> None:
     (one,) = results_of(run([workload()], path))
     assert all(row.ci_over is Over.ROUNDS for row in one.rows)
@@ -358,12 +366,15 @@ def test_half_a_batch_that_was_asked_for_itself_stands_for_both(
     assert child.ran == [(4, 2)]
 
 
-def test_a_single_image_that_does_not_fit_is_not_halved(path: Path, child: ScriptedChild) -> None:
+@pytest.mark.parametrize("batch", [2, 3])
+def test_a_single_image_that_does_not_fit_is_not_halved(
+    path: Path, child: ScriptedChild, batch: int
+) -> None:
     child.becomes = fits(0)
-    records = run([workload(3)], path, on_oom=OnOom.HALVE)
-    assert taken(records) == [(3, 0, FULL), (1, 0, FULL)]
+    records = run([workload(batch)], path, on_oom=OnOom.HALVE)
+    assert taken(records) == [(batch, 0, FULL), (1, 0, FULL)]
     child.orders.clear()
-    run([workload(3)], path, on_oom=OnOom.HALVE, resume=True)
+    run([workload(batch)], path, on_oom=OnOom.HALVE, resume=True)
     assert child.ran == []
 
 
@@ -485,6 +496,8 @@ def test_another_day_is_not_elsewhere(path: Path, child: ScriptedChild) -> None:
         {"engine": Engine.GRAPH},
         {"cudnn_benchmark": True},
         {"image": (1, 1)},
+        {"mode": Mode.TRAIN},
+        {"optimizer": Optimizer.SGD},
     ],
 )
 def test_everything_is_checked_before_anything_runs(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import resource
 import subprocess
@@ -129,6 +130,12 @@ def test_numbers_are_written_in_base_units_with_every_digit() -> None:
     assert plain["schema"] == 2
     assert plain["record"] == "round"
     assert plain["samples_s"] == [1 / 3, 1e-9]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_is_no_number_is_never_written(number: float) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        to_line(replace(a_round(0), samples_s=(number,)))
 
 
 @pytest.mark.parametrize("change", [{"schema": 1}, {"schema": 99}, {"record": "dream"}])
