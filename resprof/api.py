@@ -6,6 +6,8 @@ pandas, each when it is called.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +16,7 @@ from resprof.counting import walk
 from resprof.errors import UsageError, printable
 from resprof.records.architecture import Architecture, Shortcut, StrideIn
 from resprof.records.cost import NetworkCost
+from resprof.units import check_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +24,12 @@ if TYPE_CHECKING:
 
     from resprof.records.claim import CheckedClaim
     from resprof.records.comparison import ComparedResult
+    from resprof.records.roofline import RooflineResult
     from resprof.records.table import Table
 
-Option = TypeVar("Option", Shortcut, StrideIn)
+Option = TypeVar("Option", bound=StrEnum)
+
+MOST_BATCH = 1_000_000_000
 
 
 def architecture(
@@ -106,6 +112,40 @@ def compare(
     from resprof.jobs.compare import compare_files
 
     return compare_files(Path(baseline), Path(candidate), margin=margin)
+
+
+def roofline(
+    network: str | Architecture,
+    device: str,
+    *,
+    mode: str = "infer",
+    batch: int = 1,
+    precision: str = "fp32",
+    fusion: str = "unfused",
+    per: str = "stage",
+) -> RooflineResult:
+    """What bounds a network on a device of the catalog, such as h100-sxm; loads no torch.
+
+    ``mode`` is infer or train, ``fusion`` unfused or fused, ``per`` stage, block or layer. Raises
+    ``resprof.errors.UsageError`` for what does not exist and for a precision that the device lacks.
+    """
+    from resprof.jobs.roofline import Against, device_called
+    from resprof.jobs.roofline import roofline as held
+    from resprof.records.flops import Per
+    from resprof.records.fusion import Fusion
+    from resprof.records.recipe import Mode, Precision, infer, train
+
+    chosen = architecture(network) if isinstance(network, str) else network
+    make = train if _one_of(Mode, mode, "mode") is Mode.TRAIN else infer
+    arithmetic = _one_of(Precision, precision, "precision")
+    against = Against(
+        device=device_called(device),
+        per=_one_of(Per, per, "per"),
+        fusion=_one_of(Fusion, fusion, "fusion"),
+    )
+    images = check_count(batch, "batch", most=MOST_BATCH)
+    recipe = replace(make(batch=images, image=chosen.image), precision=arithmetic)
+    return held(chosen, recipe, against)[0]
 
 
 def frame(table: Table) -> pd.DataFrame:

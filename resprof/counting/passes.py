@@ -69,12 +69,14 @@ def _sources(groups: Iterable[Sequence[Operator]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for group in groups:
         if group[0].phase is Phase.FORWARD and all(e.work.op in _ELEMENTWISE for e in group):
-            made = {moved.tensor for each in group for moved in each.work.writes}
-            read = {
-                moved.tensor for each in group for moved in each.work.reads if moved.of_images
-            } - made
-            found |= dict.fromkeys(made, read)
+            made = _maps(moved for each in group for moved in each.work.writes)
+            read = _maps(moved for each in group for moved in each.work.reads)
+            found |= dict.fromkeys(made, read - made)
     return found
+
+
+def _maps(moves: Iterable[Moved]) -> set[str]:
+    return {moved.tensor for moved in moves if moved.of_images}
 
 
 def _follows(tensor: str, read: set[str], sources: dict[str, set[str]]) -> bool:

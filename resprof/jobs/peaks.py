@@ -1,6 +1,6 @@
 """What a device can do at most, measured: one large GEMM for each arithmetic, one large copy.
 
-Medians over single calls between events, on normal values: power and clocks depend on the data.
+Medians of calls between events, on normal values: power and clocks depend on the data.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ SIDE = 8192
 """Of a square GEMM: its 10^12 operations take a millisecond and fill every unit."""
 COPIED_BYTES = 2**30
 """Many times what any cache holds."""
-_WARM_UP, _CALLS = 20, 50
+_WARM_UP, _CALLS = 20, 10
+_IN_A_ROW = 5
+"""Calls between two events, so that starting the first weighs little."""
+_SINCE = {Arithmetic.TF32: 8, Arithmetic.BF16: 8}
+"""The compute capability from which a device has it; before, torch would do something else."""
 _SEED = 20151210
 
 _TYPES = {
@@ -52,7 +56,14 @@ def peaks_on_cuda(*, run: Run = run_in_child) -> tuple[MeasuredPeaks, ...]:
 
 def measure_peaks(argument: Any, memory: DeviceMemory) -> str:
     """The child's task: ``argument`` has the sizes; returns a line for each arithmetic."""
-    return "".join(json.dumps(to_plain(each)) + "\n" for each in _peaks(argument, memory))
+    import torch
+
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    try:
+        return "".join(json.dumps(to_plain(each)) + "\n" for each in _peaks(argument, memory))
+    finally:
+        matmul.fp32_precision = before
 
 
 def _peaks(argument: Any, memory: DeviceMemory) -> Iterator[MeasuredPeaks]:
@@ -62,15 +73,18 @@ def _peaks(argument: Any, memory: DeviceMemory) -> Iterator[MeasuredPeaks]:
     clock, calls = _clock(memory.device), argument["calls"]
     side, size = argument["side"], argument["bytes"]
     bandwidth = 2 * size / _seconds(_copy(size, memory.device), clock, calls)
+    generation = int(environment.gpu.capability.partition(".")[0])
     for arithmetic in Arithmetic:
+        if generation < _SINCE.get(arithmetic, 0):
+            continue
         seconds = _seconds(_gemm(side, arithmetic, memory.device), clock, calls)
         yield MeasuredPeaks(
             device=environment.gpu.name,
             arithmetic=arithmetic,
             flops_per_s=2 * side**3 / seconds,
             bandwidth_bytes_per_s=bandwidth,
-            how=f"the median of {calls} calls: a GEMM of {side} x {side} x {side}, a copy of "
-            f"{size} bytes within device memory, read and written",
+            how=f"the median of {calls} times {_IN_A_ROW} calls: a GEMM of {side} x {side} x "
+            f"{side}, a copy of {size} bytes within device memory, read and written",
             date=environment.date,
             torch=environment.torch.version,
             driver=environment.gpu.driver,
@@ -85,8 +99,12 @@ def _clock(device: torch.device) -> Clock:
 
 
 def _seconds(call: Call, clock: Clock, calls: int) -> float:
+    def several() -> None:
+        for _ in range(_IN_A_ROW):
+            call()
+
     clock.back_to_back(call, min(_WARM_UP, calls))
-    return median(clock.one(call).seconds for _ in range(calls))
+    return median(clock.one(several).seconds for _ in range(calls)) / _IN_A_ROW
 
 
 def _gemm(side: int, arithmetic: Arithmetic, device: torch.device) -> Call:
@@ -108,6 +126,7 @@ def _gemm(side: int, arithmetic: Arithmetic, device: torch.device) -> Call:
 def _copy(size: int, device: torch.device) -> Call:
     import torch
 
-    source = torch.ones(size // torch.float32.itemsize, device=device)
+    random = torch.Generator(device).manual_seed(_SEED)
+    source = torch.randn(size // torch.float32.itemsize, generator=random, device=device)
     target = torch.empty_like(source)
     return lambda: target.copy_(source)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from resprof.analysis import roofline as limits
@@ -38,6 +38,8 @@ _BEARING = (
     Flag.HALVED,
     Flag.CUT_SHORT,
 )
+_OF_WORKLOAD = {"l2"}
+"""Codes of notes that have another figure for each workload."""
 _NAMED = 4
 """So many configurations of a run are named where none is the one that was asked for."""
 
@@ -46,13 +48,21 @@ _NAMED = 4
 class Against:
     """What a network is held against: printed peaks, measured ones, or both.
 
-    ``fusion`` None is what the engine does of itself: only a compiler fuses.
+    ``fusion`` None is what the engine does of itself: only a compiler fuses. Raises ``UsageError``
+    for a whole network as one pass, of which there are no rows.
     """
 
     device: Device | None
     measured: tuple[MeasuredPeaks, ...] = ()
     per: Per = Per.STAGE
     fusion: Fusion | None = None
+
+    def __post_init__(self) -> None:
+        if self.fusion is Fusion.WHOLE:
+            raise UsageError(
+                "as one pass the whole network has no rows",
+                hint="leave out --fusion: the bound of the whole network is always shown",
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +132,9 @@ def roofline_of_run(
         architecture = architecture_of(each.workload)
         found = _held(architecture, each.recipe, against, ran=each, name=name)
         results.append(found)
-        notes += _notes(architecture, each.recipe, against, found)
-        if against.device is not None:
-            notes += misfits(against.device, environment, each.recipe.precision)
+        notes += _named(each, _notes(architecture, each.recipe, against, found), len(measured))
+        if own is not None and against.device is own:
+            notes += misfits(own, environment, each.recipe.precision)
     notes += unmeasured
     return RunRoofline(
         results=tuple(results),
@@ -206,6 +216,17 @@ def _notes(
             code="peaks-missing",
             message=f"The file of measured peaks has none for {recipe.precision}.",
         )
+
+
+def _named(result: BenchResult, notes: Iterable[Note], results: int) -> Iterator[Note]:
+    """The notes; among those of several workloads, what differs says whose it is."""
+    recipe = result.recipe
+    for note in notes:
+        if results == 1 or note.code not in _OF_WORKLOAD:
+            yield note
+        else:
+            whose = f"{result.model} {recipe.mode} batch {recipe.batch} {recipe.precision}"
+            yield replace(note, message=f"{whose}: {note.message}")
 
 
 def _environment(records: Sequence[Record]) -> Environment:

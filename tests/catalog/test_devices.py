@@ -52,6 +52,13 @@ def test_printed_fp16_peak_is_units_times_fma_times_clock(each: Device) -> None:
 
 
 @pytest.mark.parametrize("each", devices(), ids=by_id)
+def test_printed_fp32_peak_is_units_times_lanes_times_boost_clock(each: Device) -> None:
+    lanes = each.fp32_flops_per_s / (2 * each.units * each.boost_clock_hz)
+    # Printed with two or three digits: 14.0 of a V100 stands for 14.1, 75 of a B200 for 74.5.
+    assert min(abs(lanes / whole - 1) for whole in (64, 128)) < 0.01
+
+
+@pytest.mark.parametrize("each", devices(), ids=by_id)
 def test_peaks_of_other_precisions_stand_in_whole_ratios(each: Device) -> None:
     if each.bf16_flops_per_s is not None:
         assert each.bf16_flops_per_s == each.fp16_flops_per_s

@@ -18,8 +18,9 @@ from resprof.measure.environment import machine_environment
 from resprof.records.codec import to_plain
 from resprof.records.environment import Environment, Gpu
 from resprof.records.peaks import Arithmetic, MeasuredPeaks, read_peaks
+from tests.measure.scripted import ScriptedClock
 
-GPU = Gpu(name="NVIDIA T4", uuid=None, capability="7.5", memory_bytes=2**34, driver="550.1")
+GPU = Gpu(name="NVIDIA A10", uuid=None, capability="8.6", memory_bytes=2**34, driver="550.1")
 _PEAKS = MeasuredPeaks(
     device="NVIDIA T4",
     arithmetic=Arithmetic.FP16,
@@ -63,6 +64,34 @@ def test_every_arithmetic_has_its_gemm_and_all_share_the_copy() -> None:
     assert [each.arithmetic for each in found] == list(Arithmetic)
     assert len({each.bandwidth_bytes_per_s for each in found}) == 1
     assert all(each.flops_per_s > 0 and each.device == GPU.name for each in found)
+
+
+def test_what_a_device_does_not_have_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Ampere torch would take fp32 for TF32, and emulate bf16."""
+    monkeypatch.setitem(globals(), "GPU", replace(GPU, capability="7.5"))
+    found = peaks_on_cuda(run=_in_this_process)
+    assert [each.arithmetic for each in found] == [Arithmetic.FP32, Arithmetic.FP16]
+
+
+def test_a_rate_is_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock on which every fifth of what is timed takes 2 ms, but for one outlier."""
+    monkeypatch.setattr("resprof.jobs.peaks._clock", lambda _: ScriptedClock(_durations()))
+    for each in peaks_on_cuda(run=_in_this_process):
+        assert each.flops_per_s == pytest.approx(2 * 64**3 / 0.002)
+        assert each.bandwidth_bytes_per_s == pytest.approx(2 * 2**16 / 0.002)
+
+
+def _durations() -> Iterator[float]:
+    """Of what is timed: warm-up first, then three times five calls, again and again."""
+    while True:
+        yield from (1.0, 1.0, 1.0, 0.01, 0.5, 0.01)
+
+
+def test_the_switch_of_fp32_is_as_it_was() -> None:
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    peaks_on_cuda(run=_in_this_process)
+    assert matmul.fp32_precision == before
 
 
 def test_calibrate_writes_what_roofline_reads(

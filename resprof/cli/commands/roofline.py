@@ -132,11 +132,6 @@ def _against(
             "which device?",
             hint="give --device ID, such as h100-sxm, or --run FILE of what was measured",
         )
-    if fusion is Fusion.WHOLE:
-        raise UsageError(
-            "as one pass the whole network has no rows",
-            hint="leave out --fusion: the bound of the whole network is always shown",
-        )
     return Against(
         device=device_called(device) if device is not None else None,
         measured=read_peaks(Path(peaks)) if peaks is not None else (),

@@ -20,6 +20,18 @@ from resprof.units import format_percent, format_seconds, significant
 
 _OTHER = {Fusion.UNFUSED: Fusion.FUSED.value, Fusion.FUSED: Fusion.UNFUSED.value}
 """The code of the note on the notion of a pass that is not the rows'."""
+_PART = Column(key="share", title="of call", form=Form.SHARE, origin=Origin.PREDICTED, priority=2)
+_ACHIEVED = (
+    Column(key="measured_time_s", title="time", form=Form.SECONDS, origin=Origin.MEASURED),
+    Column(
+        key="measured_flops_per_s",
+        title="FLOP/s",
+        form=Form.SI,
+        origin=Origin.MEASURED,
+        priority=3,
+    ),
+    col.reached(0),
+)
 
 
 def roofline_tables(results: Sequence[RooflineResult], notes: Sequence[Note]) -> list[Table]:
@@ -28,7 +40,8 @@ def roofline_tables(results: Sequence[RooflineResult], notes: Sequence[Note]) ->
         tables = [overview_table(results)]
     else:
         (result,) = results
-        phased = _measured(result.phases) and not _staged(result)
+        phased = any(row.measured_time_s is not None for row in result.phases)
+        phased = phased and not _staged(result)
         by_phase = [phases_table(result)] if phased else []
         tables = [rows_table(result), *by_phase, bounds_table(result), peaks_table(result)]
     unsaid = set.intersection(*({_OTHER.get(result.fusion)} for result in results))
@@ -40,7 +53,8 @@ def roofline_tables(results: Sequence[RooflineResult], notes: Sequence[Note]) ->
 
 def rows_table(result: RooflineResult) -> Table:
     """Stages, blocks or passes, and what bounds each."""
-    columns = (*_place(result), *_figures(result, measured=_measured(result.rows)))
+    achieved = _ACHIEVED if _staged(result) else ()
+    columns = (*_place(result), *_figures(), _PART, *_attainable(result), *achieved)
     return Table(
         name=f"roofline-{result.model}",
         title=f"{result.model} on {result.peaks.device}: {_headline(result)}",
@@ -53,10 +67,8 @@ def rows_table(result: RooflineResult) -> Table:
 
 def phases_table(result: RooflineResult) -> Table:
     """A training step by phase."""
-    columns = (
-        Column(key="phase", title="phase"),
-        *_figures(result, measured=_measured(result.phases)),
-    )
+    phase = Column(key="phase", title="phase")
+    columns = (phase, *_figures(), _PART, *_attainable(result), *_ACHIEVED)
     return Table(
         name=f"roofline-phases-{result.model}",
         title="By phase",
@@ -77,8 +89,10 @@ def overview_table(results: Sequence[RooflineResult]) -> Table:
         Column(key="precision", title="precision"),
         Column(key="engine", title="engine", priority=3),
         Column(key="fusion", title="passes", priority=4),
-        *_figures(first, measured=measured, share=False),
+        *_figures(),
         col.most_images(4),
+        *_attainable(first),
+        *(_ACHIEVED if measured else ()),
         Column(key="flags", title="flags", priority=5),
     )
     return Table(
@@ -125,33 +139,25 @@ def _place(result: RooflineResult) -> tuple[Column, ...]:
             )
 
 
-def _figures(result: RooflineResult, *, measured: bool, share: bool = True) -> tuple[Column, ...]:
-    predicted, of_measured = Origin.PREDICTED, Origin.MEASURED
-    part = Column(key="share", title="of call", form=Form.SHARE, origin=predicted, priority=2)
-    achieved = (
-        Column(key="measured_time_s", title="time", form=Form.SECONDS, origin=of_measured),
-        Column(
-            key="measured_flops_per_s",
-            title="FLOP/s",
-            form=Form.SI,
-            origin=of_measured,
-            priority=3,
-        ),
-        col.reached(0),
-    )
+def _figures() -> tuple[Column, ...]:
     return (
         Column(key="flops", title="FLOPs", form=Form.SI, origin=Origin.COUNTED, priority=4),
         col.bytes_moved(4),
         col.intensity(3),
         col.bound_by(1),
         Column(
-            key="memory_share", title="by memory", form=Form.SHARE, origin=predicted, priority=5
+            key="memory_share",
+            title="by memory",
+            form=Form.SHARE,
+            origin=Origin.PREDICTED,
+            priority=5,
         ),
         col.least_time(0),
-        *((part,) if share else ()),
-        *((col.attainable(3),) if result.measured_peaks else ()),
-        *(achieved if measured else ()),
     )
+
+
+def _attainable(result: RooflineResult) -> tuple[Column, ...]:
+    return (col.attainable(3),) if result.measured_peaks else ()
 
 
 def _headline(result: RooflineResult) -> str:
@@ -161,7 +167,8 @@ def _headline(result: RooflineResult) -> str:
     least = f"at least {format_seconds(total.least_time_s)}"
     if total.measured_time_s is None:
         return f"{least}, {bound}"
-    return f"{least} ({bound}), measured {format_seconds(total.measured_time_s)}"
+    measured = f"measured {format_seconds(total.measured_time_s)} on {result.measured_on}"
+    return f"{least} ({bound}), {measured}"
 
 
 def _subtitle(result: RooflineResult) -> str:
@@ -170,10 +177,6 @@ def _subtitle(result: RooflineResult) -> str:
         f"{col.pass_is(result.fusion, result.recipe)}; ridge at "
         f"{significant(result.peaks.ridge, 4)} FLOP/byte"
     )
-
-
-def _measured(rows: Sequence[RooflineRow]) -> bool:
-    return any(row.measured_time_s is not None for row in rows)
 
 
 def _staged(result: RooflineResult) -> bool:
