@@ -115,7 +115,11 @@ class StdoutLost(EnvironmentMissing):
 def emit(text: str) -> None:
     """The result, to stdout and nowhere else."""
     try:
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:
+            # Screens are in glyphs that the stream has; what is for programs is UTF-8 everywhere.
+            sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
     except BrokenPipeError:
         raise

@@ -19,9 +19,6 @@ from resprof.records.validation import BatchTry
 
 LIMIT_S = 120.0
 """What one try may take: ten seconds as a rule, most of it to load libraries."""
-_NO_MEMORY = ("out of memory", "ALLOC_FAILED")
-"""How CUDA and its libraries say so where memory runs out beside torch's allocator: when a kernel
-is loaded, or a handle is made."""
 _NO_ALGORITHM = "unable to find an engine"
 """What torch says after none of cuDNN's algorithms ran, be it for want of memory (pytorch#108645)
 or because there is none."""
@@ -130,7 +127,7 @@ def _ran_out(error: BaseException, retries: int) -> bool:
     from resprof.measure.device import is_out_of_memory
 
     text = str(error)
-    if is_out_of_memory(error) or any(words in text for words in _NO_MEMORY):
+    if is_out_of_memory(error):
         return True
     # Only where the allocator had met the end of memory is it the likelier reason.
     return _NO_ALGORITHM in text and retries > 0

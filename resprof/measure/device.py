@@ -83,7 +83,12 @@ def _pci_bus_id(properties: object) -> str | None:
     return pci_address(domain, bus, device)
 
 
+_NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+"""How torch's CPU allocator says so; then CUDA and its libraries, where memory runs out beside
+torch's allocator: when a kernel is loaded, or a handle is made."""
+
+
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: torch's CPU allocator says so in words only."""
+    """Whether memory ran out, which some say in words only."""
     known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    return known or "can't allocate memory" in str(error)
+    return known or any(words in str(error) for words in _NO_MEMORY)

@@ -123,7 +123,7 @@ class Workload:
             f"--image {recipe.image[0]}x{recipe.image[1]}",
             f"--classes {self.classes}",
             f"--in-channels {self.in_channels}",
-            f"--width {self.width:g}",
+            f"--width {repr(self.width).removesuffix('.0')}",
             f"--precision {recipe.precision}",
             f"--memory-format {recipe.memory_format}",
         ]

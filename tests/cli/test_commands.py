@@ -380,3 +380,17 @@ def test_a_bug_is_two_lines_and_70(
     code, out, err = run(capsys, "flops", "resnet50")
     assert (code, out) == (70, "")
     assert len(err.splitlines()) == 2
+
+
+@pytest.mark.parametrize("form", ["table", "markdown", "csv", "html", "json"])
+@pytest.mark.parametrize("command", [["list"], ["paper"], ["flops", "resnet50"]])
+def test_an_ascii_stdout_takes_every_form(command: list[str], form: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "resprof", *command, "--format", form],
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    text = done.stdout.decode("ascii" if form in {"table", "json"} else "utf-8")
+    assert text
