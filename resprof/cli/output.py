@@ -95,9 +95,9 @@ class Output:
 
                 rendered = "\n".join(markdown(table) for table in tables())
             case Format.HTML:
-                from resprof.report.page import page
+                from resprof.report.site.page import tables_html
 
-                rendered = page(tables(), title=f"resprof {answer.command}")
+                rendered = tables_html(tables(), title=f"resprof {answer.command}")
             case _:
                 screen = Screen() if self.path else stdout_screen()
                 rendered = "\n".join(terminal(table, screen) for table in tables())

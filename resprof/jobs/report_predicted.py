@@ -63,7 +63,9 @@ def predicted(
         courses=tuple(_course(architecture) for architecture in architectures),
         rooflines=tuple(result for result, _ in held),
         assumptions=tuple(notes),
-        roofline_notes=tuple(dict.fromkeys(note for _, each in held for note in each)),
+        roofline_notes=tuple(
+            dict.fromkeys(_of_network(result.model, note) for result, each in held for note in each)
+        ),
     )
 
 
@@ -119,6 +121,11 @@ def _course(architecture: Architecture) -> MemoryCourse:
     recipe = train(batch=_BATCH, image=architecture.image)
     trace = trace_workload(architecture, recipe)
     return course(architecture.id, recipe, trace, default_overlay(None))
+
+
+def _of_network(model: str, note: Note) -> Note:
+    """The note, told of which network it is where it holds of one alone."""
+    return replace(note, message=f"{model}: {note.message}") if note.code == "l2" else note
 
 
 def _roofline(architecture: Architecture) -> tuple[RooflineResult, tuple[Note, ...]]:

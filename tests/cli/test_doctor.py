@@ -18,7 +18,7 @@ from resprof.records.decode import from_plain
 from resprof.records.doctor import DoctorResult, Finding, Severity
 from resprof.records.environment import Environment, Machine
 from resprof.records.host import HostState
-from resprof.report.page import page
+from resprof.report.site.page import tables_html
 from resprof.report.tables.doctor import doctor_tables, findings_table
 from resprof.report.terminal import Screen, terminal
 from tests.measure.fake_torch import install
@@ -178,4 +178,4 @@ def test_a_machine_without_findings_says_so() -> None:
     (table,) = doctor_tables(*examined(()))
     assert "Nothing was found" in terminal(table, Screen())
     assert findings_table(examined(())[1]).rows == ()
-    assert "Nothing was found" in page([table], title="resprof doctor")
+    assert "Nothing was found" in tables_html([table], title="resprof doctor")

@@ -11,8 +11,8 @@ import pytest
 
 from resprof.records.table import Column, Form, Table
 from resprof.report.markdown import markdown
-from resprof.report.page import page
 from resprof.report.sheet import sheet
+from resprof.report.site.page import tables_html
 from resprof.report.terminal import Screen, terminal
 
 HOSTILE = (
@@ -48,18 +48,18 @@ def _table(name: str) -> Table:
 class _Tags(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.seen: set[str] = set()
+        self.seen: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.add(tag)
+        self.seen.append(tag)
         assert not any(name.startswith("on") for name, _ in attrs)
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_page_holds_no_markup_but_its_own(name: str) -> None:
     tags, plain = _Tags(), _Tags()
-    tags.feed(page([_table(name)], title=name))
-    plain.feed(page([_table("x")], title="x"))
+    tags.feed(tables_html([_table(name)], title=name))
+    plain.feed(tables_html([_table("x")], title="x"))
     assert tags.seen == plain.seen
 
 
@@ -70,7 +70,7 @@ def test_a_terminal_gets_no_escape(name: str) -> None:
         terminal(_table(name), Screen(ascii=True)),
         markdown(_table(name)),
         sheet(_table(name)),
-        page([_table(name)], title=name),
+        tables_html([_table(name)], title=name),
     ):
         assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f]", text)
 

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,8 @@ from resprof.records.table import Column, Form, Origin, Table
 from resprof.report.cells import cell
 from resprof.report.data import data
 from resprof.report.markdown import markdown
-from resprof.report.page import page
 from resprof.report.sheet import sheet
+from resprof.report.site.table import table_html
 from resprof.report.terminal import Screen, terminal
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -97,7 +96,7 @@ def test_the_terminal_table_is_as_it_was_looked_at(screen: str) -> None:
 def test_markdown_csv_html_and_json_are_as_they_were_looked_at() -> None:
     golden("table.md", markdown(sample()))
     golden("table.csv", sheet(sample()))
-    golden("table.html", page([sample()], title="sample"))
+    golden("table.html", table_html(sample()))
     golden("table.json", data(sample()))
 
 
@@ -188,41 +187,6 @@ def test_sentences_that_must_be_shown_are_shown_at_every_width(width: int) -> No
             if isinstance(value, str):
                 assert set(value.split()) <= words
     assert "3,857,973,248" in words
-
-
-HOSTILE = "=cmd|' /C calc'!A0 <script>alert(1)</script> \x1b[31m | x"
-
-
-def hostile() -> Table:
-    return Table(
-        name="hostile",
-        title=HOSTILE,
-        columns=(Column(key="model", title=HOSTILE),),
-        rows=((HOSTILE,),),
-        notes=(HOSTILE,),
-    )
-
-
-def test_a_hostile_name_does_nothing_on_a_terminal() -> None:
-    assert "\x1b" not in terminal(hostile(), Screen())
-
-
-def test_a_hostile_name_is_no_markup() -> None:
-    tags: list[str] = []
-
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            tags.append(tag)
-
-    Reader().feed(page([hostile()], title=HOSTILE))
-    assert "td" in tags
-    assert "script" not in tags
-    assert "<script>" not in markdown(hostile()).replace("\\<", "")
-
-
-def test_a_hostile_name_is_no_formula() -> None:
-    for row in csv.reader(io.StringIO(sheet(hostile()))):
-        assert not row[0].startswith(("=", "+", "-", "@"))
 
 
 def test_a_row_of_the_wrong_length_is_refused() -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
 
 from resprof.records.chart import Chart
 from resprof.records.document import Document, Placed, Section
+from resprof.records.table import Table
 from resprof.report.site.chart import chart_html
 from resprof.report.site.script import SCRIPT
 from resprof.report.site.style import STYLE
@@ -23,17 +24,29 @@ def page_html(document: Document, pictures: Pictures, *, interactive: str | None
     front = "".join(_front(placed, pictures) for placed in document.front)
     sections = "".join(_section(section, pictures) for section in document.sections)
     text = "".join(f"<p>{plain(each)}</p>\n" for each in document.text)
+    return _whole(
+        document.title,
+        head=f"{text}{_contents(document.sections, interactive)}",
+        main=f'<div class="front">\n{front}</div>\n{sections}',
+    )
+
+
+def tables_html(tables: Iterable[Table], *, title: str) -> str:
+    """A page of tables alone, one after another."""
+    return _whole(title, head="", main="".join(table_html(table) for table in tables))
+
+
+def _whole(title: str, *, head: str, main: str) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy()}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{plain(document.title)}</title>\n"
+        f"<title>{plain(title)}</title>\n"
         '<link rel="icon" href="data:,">\n'
         f"<style>{STYLE}</style>\n</head>\n<body>\n"
-        f'<a class="skip" href="#main">To the figures</a>\n'
-        f"<header>\n<h1>{plain(document.title)}</h1>\n{text}"
-        f"{_contents(document.sections, interactive)}</header>\n"
-        f'<main id="main">\n<div class="front">\n{front}</div>\n{sections}</main>\n'
+        '<a class="skip" href="#main">To the figures</a>\n'
+        f"<header>\n<h1>{plain(title)}</h1>\n{head}</header>\n"
+        f'<main id="main">\n{main}</main>\n'
         f"<script>{SCRIPT}</script>\n</body>\n</html>\n"
     )
 

@@ -67,7 +67,14 @@ summary { cursor: pointer; }
     font-size: 9pt; }
   body { max-width: none; padding: 0; }
   nav, .skip, .links, .filter, .off, .chart details > summary, .chart details { display: none; }
+  /* Chromium repeats no head that holds a form control with a box of its own. */
+  th button { display: contents; }
   th button::before { content: none !important; }
+  section .chart, section .table:not(:has(.long)) { display: inline-block; vertical-align: top; }
+  .table { min-width: 49%; max-width: 100%; }
+  .table p { width: 0; min-width: 100%; }
+  .chart { width: 49%; }
+  .chart img { width: 100%; height: auto; }
   .paper { display: block; }
   .front { grid-template-columns: 2fr 3fr; }
   .front .fits { grid-column: 2; grid-row: 1 / span 2; }
@@ -75,7 +82,7 @@ summary { cursor: pointer; }
   details::details-content { content-visibility: visible; block-size: auto; }
   thead { display: table-header-group; break-inside: avoid; }
   .long thead th { position: static; }
-  tr, .chart { break-inside: avoid; }
+  tr, .chart, .wide:not(.long) { break-inside: avoid; }
   h2, h3, caption, summary { break-after: avoid; }
   th, td { padding: .1rem .4rem; }
 }

@@ -1,0 +1,197 @@
+"""Every table that resprof makes, with the records that it is made of, each made once.
+
+Commands are run as a user types them, on machines and runs that there need not be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resprof.cli.main import main
+from resprof.cli.output import Output
+from resprof.jobs.report_counted import counted
+from resprof.jobs.report_measured import measured_device
+from resprof.jobs.report_predicted import predicted
+from resprof.records.answer import Answer
+from resprof.records.chart import Chart
+from resprof.records.doctor import DoctorResult, Finding, Severity
+from resprof.records.document import Exhibit
+from resprof.records.report import ReportContent
+from resprof.records.run import Outcome
+from resprof.records.run_file import Record
+from resprof.records.table import Table
+from resprof.report.charts.table import chart_table
+from resprof.report.contents.counted import counted_exhibits
+from resprof.report.contents.measured import measured_exhibits
+from resprof.report.contents.page import document
+from resprof.report.contents.predicted import predicted_exhibits
+from resprof.report.tables.doctor import doctor_tables, findings_table
+from tests.analysis.scripted_runs import (
+    ON_GPU,
+    Launched,
+    of,
+    run_of,
+    steady,
+    with_gpu,
+    with_torch,
+    written,
+)
+from tests.cli.scripted_rooflines import INFER, STAGED, records
+from tests.jobs.model_device import ModelDevice
+from tests.jobs.stand_in import quiet
+from tests.jobs.test_validate_cuda import out_of_memory, scripted, taking_more
+
+SMALL = "cifar-resnet8"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a command or report shows: for readers, and as rows; with its records, if it has any."""
+
+    source: str
+    tables: tuple[Table, ...]
+    sheets: tuple[Table, ...]
+    answer: Answer | None = None
+
+
+def every_table(folder: Path) -> list[Shown]:
+    """All of them; run files and traces go to the folder."""
+    with _seen() as found, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+        for arguments in (*_ANYWHERE, *_of_runs(folder)):
+            main([str(argument) for argument in arguments])
+        for device, record in _GPUS:
+            patch.setattr("resprof.jobs.largest_batch.CudaDevice", lambda device=device: device)
+            patch.setattr("resprof.jobs.validate_cuda.record_history", record)
+            main(["validate", SMALL, "--device", "cuda"])
+        return [*found, _doctor(), *_of_a_report()]
+
+
+_ANYWHERE: tuple[Sequence[str], ...] = (
+    ("list",),
+    ("show", "resnet50"),
+    ("show", "resnet18", "resnet50-v1.5-C"),
+    ("flops", "resnet50"),
+    ("flops", "resnet50-v1.5", "--mode", "train", "--batch", "8"),
+    ("flops", "resnet50", "--per", "block"),
+    ("flops", "cifar-resnet20", "--per", "layer"),
+    ("flops", "resnet50", "--unique"),
+    ("flops", "resnet50", "--reconcile"),
+    ("flops", "resnet50", "resnet34", "vgg16"),
+    ("paper",),
+    ("memory", SMALL),
+    ("memory", SMALL, "--batch", "1,8", "--precision", "fp32,amp-bf16"),
+    ("budget", SMALL, "--memory", "1GiB"),
+    ("budget", SMALL, "--memory", "1GiB", "--grid"),
+    ("roofline", "resnet50", "--device", "h100-sxm", "--batch", "8"),
+    ("roofline", "resnet50", "--device", "a100-sxm4-80gb", "--mode", "train", "--per", "block"),
+    ("roofline", "resnet18", "--device", "t4", "--per", "layer"),
+    ("validate", SMALL),
+    ("doctor",),
+)
+_GPUS: tuple[tuple[ModelDevice, Callable[..., Any]], ...] = (
+    (ModelDevice(in_use=2**28), scripted),
+    (ModelDevice(), taking_more(0.02)),
+    (ModelDevice(total=2**28), out_of_memory),
+)
+
+
+def _of_runs(folder: Path) -> Iterator[Sequence[object]]:
+    before = written(folder / "before.jsonl", _run(1.0))
+    after = written(folder / "after.jsonl", _run(1.03, with_torch("2.100", ON_GPU)))
+    other = written(folder / "h100.jsonl", _run(0.5, with_gpu("NVIDIA H100 80GB HBM3")))
+    staged = written(folder / "staged.jsonl", records((INFER, steady(0.04)), tiles=[STAGED]))
+    broken = written(
+        folder / "broken.jsonl",
+        run_of(
+            (of(1), [steady(0.001)]),
+            (of(8), [Launched(latencies_s=(), outcome=Outcome.OUT_OF_MEMORY)]),
+            environment=ON_GPU,
+        ),
+    )
+    yield "compare", before, after, "--fail-on", "slower:2%"
+    yield "compare", before, other
+    yield "compare", staged, "--published"
+    yield "compare", broken, before
+    yield "roofline", "--run", staged
+    yield "roofline", "--run", before
+
+
+def _run(factor: float, environment: Any = ON_GPU) -> tuple[Record, ...]:
+    return run_of(
+        (of(1), [steady(0.001 * factor, energy_per_call_j=0.2)] * 4),
+        (of(32), [steady(0.008 * factor, energy_per_call_j=1.5)] * 4),
+        environment=environment,
+    )
+
+
+@contextmanager
+def _seen() -> Iterator[list[Shown]]:
+    """What the commands write, instead of writing it."""
+    found: list[Shown] = []
+
+    def write(
+        _: Output,
+        answer: Answer,
+        tables: Callable[[], Sequence[Table]],
+        csv: Callable[[], Sequence[Table]],
+    ) -> None:
+        shown = Shown(
+            source=f"resprof {answer.command}",
+            tables=tuple(tables()),
+            sheets=tuple(csv()),
+            answer=answer,
+        )
+        found.append(shown)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Output, "write", write)
+        yield found
+
+
+def _doctor() -> Shown:
+    """On a machine where something is to be done."""
+    finding = Finding(
+        code="power-cap",
+        severity=Severity.CHANGES,
+        message="The power limit is 350 W of 700 W.",
+        fix="sudo nvidia-smi -i 00000000:41:00.0 -pl 700",
+    )
+    result = DoctorResult(rows=(finding,), host=quiet(), failure="torch cannot be loaded")
+    return Shown(
+        source="doctor",
+        tables=tuple(doctor_tables(ON_GPU, result)),
+        sheets=(findings_table(result),),
+    )
+
+
+def _of_a_report() -> Iterator[Shown]:
+    content = ReportContent(
+        counted=counted(),
+        predicted=predicted(["resnet18"]),
+        measured=(measured_device(_run(1.0)),),
+    )
+    assert content.predicted is not None
+    exhibits = (
+        *counted_exhibits(content.counted),
+        *predicted_exhibits(content.predicted, content.counted),
+        *measured_exhibits(content.measured[0]),
+    )
+    yield from (_exhibited(exhibit) for exhibit in exhibits)
+    page = document(content, exhibits)
+    placed = [*page.front, *(item for section in page.sections for item in section.items)]
+    yield Shown(source="the page", tables=_tables(each.item for each in placed), sheets=())
+
+
+def _exhibited(exhibit: Exhibit) -> Shown:
+    return Shown(source=exhibit.stem, tables=_tables(exhibit.shown), sheets=(exhibit.data,))
+
+
+def _tables(items: Iterable[Table | Chart]) -> tuple[Table, ...]:
+    return tuple(chart_table(item) if isinstance(item, Chart) else item for item in items)
