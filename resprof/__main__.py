@@ -1,5 +1,17 @@
-"""``python -m resprof`` is the command ``resprof``."""
+"""The command ``resprof``, also as ``python -m resprof``."""
 
-from resprof.cli.main import run
+import sys
 
-run()
+
+def run() -> None:
+    """Loads the command line and runs it; an interrupt meanwhile ends in two lines as well."""
+    try:
+        from resprof.cli import main
+    except KeyboardInterrupt:
+        print("error: interrupted\nhint: nothing is half-written", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    main.run()
+
+
+if __name__ == "__main__":
+    run()

@@ -143,8 +143,11 @@ def format_shape(shape: Sequence[int]) -> str:
 
 def significant(value: float, digits: int) -> str:
     """``value`` with that many significant digits, trailing zeros kept, never in exponent form."""
-    whole = len(str(int(abs(value))))
-    return f"{value:,.{max(digits - whole, 0)}f}"
+    if value == 0:
+        return "0"
+    rounded = f"{value:.{digits - 1}e}"
+    exponent = int(rounded.partition("e")[2])
+    return f"{value:,.{max(digits - 1 - exponent, 0)}f}"
 
 
 def _scaled(value: float, steps: Sequence[tuple[int, str]], base: str, digits: int) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +122,27 @@ def test_bytes_are_scaled_by_powers_of_two() -> None:
     assert units.format_bytes(1023) == "1,023 B"
     assert units.format_bytes(2**30) == "1.000 GiB"
     assert units.format_bytes(80 * 2**30) == "80.00 GiB"
+
+
+@given(
+    st.floats(min_value=1e-6, max_value=1e12),
+    st.sampled_from([-1, 1]),
+    st.integers(min_value=2, max_value=6),
+)
+def test_digits_that_mean_something_are_as_many_as_asked_for(
+    size: float, sign: int, digits: int
+) -> None:
+    text = units.significant(sign * size, digits).replace(",", "")
+    assert abs(float(text) - sign * size) <= 0.5001 * 10 ** (
+        math.floor(math.log10(size)) + 1 - digits
+    )
+    if size < 10 ** (digits - 1):
+        assert len(text.lstrip("-0.").replace(".", "")) == digits
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0286, "0.02860"), (9.99996, "10.00"), (-0.5, "-0.5000"), (0.0, "0"), (1234.5, "1,234")],
+)
+def test_a_number_is_written_to_four_digits(value: float, text: str) -> None:
+    assert units.significant(value, 4) == text

@@ -1,27 +1,24 @@
 """The process that measures one configuration: an order on stdin, records on stdout, line by line.
 
-``python -m resprof.measure.child``. It writes its environment, each round when it is taken, and at
+It writes its environment, each round when it is taken, and at
 last how it ended. Networks measured in one process would bias each other: caches, allocator and
 clocks keep what the one before left.
 """
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
-import os
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import TextIO
 
 import torch
 
 from resprof.errors import ResprofError
 from resprof.measure import energy
+from resprof.measure.bound import explain, private_stdout
 from resprof.measure.clock import Clock, CpuClock
 from resprof.measure.cuda import CudaClock
 from resprof.measure.device import (
@@ -55,14 +52,10 @@ from resprof.records.run import (
 )
 from resprof.records.run_file import Record, to_line
 
-_DIE_WITH_PARENT = 1
-"""Linux: PR_SET_PDEATHSIG of prctl(2)."""
-
 
 def main() -> int:
     """Runs the order on stdin; the exit code is that of the error, 0 without one."""
-    _end_with_parent()
-    out = _private_stdout()
+    out = private_stdout()
 
     def emit(record: Record) -> None:
         out.write(to_line(record))
@@ -72,26 +65,12 @@ def main() -> int:
     try:
         _run(order, emit)
     except ResprofError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
+        return explain(error)
     except Exception as error:
         full = is_out_of_memory(error)
         outcome = Outcome.OUT_OF_MEMORY if full else Outcome.FAILED
         emit(_ended(order, outcome, _first_line(error), None))
     return 0
-
-
-def _end_with_parent() -> None:
-    """A parent that is killed can no longer end this process; the system does it then."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
-
-
-def _private_stdout() -> TextIO:
-    """Keeps stdout for records: what a library prints goes to stderr."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return out
 
 
 def _run(order: Order, emit: Emit) -> None:
@@ -184,7 +163,3 @@ def _ended(
         message=message,
         observed=observed,
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +13,13 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from resprof.errors import EnvironmentMissing, UsageError
+from resprof.measure.bound import command, raise_explained
 from resprof.records.codec import to_plain
 from resprof.records.plan import Order
 from resprof.records.run import LaunchEnd, Outcome
 from resprof.records.run_file import Record, from_line
 
-COMMAND: tuple[str, ...] = (sys.executable, "-m", "resprof.measure.child")
+COMMAND = command("resprof.measure.child")
 _TAIL_BYTES = 64 * 1024
 """How much of the child's stderr is read for its last words."""
 _EXPLAINED = (UsageError, EnvironmentMissing)
@@ -39,7 +39,7 @@ def run_child(order: Order, *, limit_s: float, sink: Callable[[Record], None]) -
         last = _last_lines(errors)
     if own is not None:
         return own
-    _raise_explained(code, last)
+    raise_explained(code, last, _EXPLAINED)
     if hung.is_set():
         return _end(order, Outcome.HUNG, f"still running after {limit_s:g} s")
     return _end(order, Outcome.FAILED, _last_words(code, last))
@@ -112,15 +112,6 @@ def _converse(
 def _last_lines(errors: IO[bytes]) -> list[str]:
     errors.seek(max(0, errors.seek(0, os.SEEK_END) - _TAIL_BYTES))
     return errors.read().decode(errors="replace").strip().splitlines()
-
-
-def _raise_explained(code: int, last: Sequence[str]) -> None:
-    """Raises the error that the child has explained in its last two lines, if it has."""
-    kinds = {kind.exit_code: kind for kind in _EXPLAINED}
-    said = [line.partition(": ") for line in last[-2:]]
-    if code in kinds and [word for word, _, _ in said] == ["error", "hint"]:
-        (_, _, message), (_, _, hint) = said
-        raise kinds[code](message, hint=hint)
 
 
 def _end(order: Order, outcome: Outcome, message: str) -> LaunchEnd:

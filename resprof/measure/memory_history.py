@@ -1,7 +1,7 @@
 """The memory of a CUDA device as its allocator tells it, asked in a process of its own.
 
-``python -m resprof.measure.memory_history`` takes an order on stdin, runs the task that it names
-and writes the task's text to stdout. A process that ran something before would start with its
+The child takes an order on stdin, runs the task that it names and writes the task's text to
+stdout. A process that ran something before would start with its
 segments, handles and kernels. Only ``CudaMemory`` touches CUDA; the parent's side loads no torch.
 """
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
+from resprof.measure.bound import command, explain, private_stdout, raise_explained
 from resprof.measure.environment import machine_environment
 from resprof.records.environment import DeviceKind, Environment
 from resprof.records.validation import HistoryAction, HistoryEvent
@@ -25,7 +26,7 @@ from resprof.records.validation import HistoryAction, HistoryEvent
 if TYPE_CHECKING:
     import torch
 
-COMMAND = (sys.executable, "-m", "resprof.measure.memory_history")
+COMMAND = command("resprof.measure.memory_history")
 _OPERATOR = re.compile(r"\bat::_ops::(\w+)::(?:call|redispatch)\b")
 _ONLY_MAKE_ROOM = ("empty", "clone", "contiguous", "resize")
 """Operators that others call for memory; who called them says more."""
@@ -196,9 +197,7 @@ def run_in_child(task: str, argument: object, *, limit_s: float) -> str:
     if done.returncode == 0:
         return done.stdout
     last = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-    for error in _ERRORS:
-        if done.returncode == error.exit_code and len(last) >= 2:
-            raise error(last[-2].removeprefix("error: "), hint=last[-1].removeprefix("hint: "))
+    raise_explained(done.returncode, last, _ERRORS)
     raise NotMeasured(
         f"the measuring process failed: {last[-1]}",
         hint="run it again, and report that line if it comes again",
@@ -207,8 +206,7 @@ def run_in_child(task: str, argument: object, *, limit_s: float) -> str:
 
 def main(open_memory: Callable[[], DeviceMemory] = CudaMemory) -> int:
     """Runs the order on stdin; the exit code is that of the error, 0 without one."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what a library prints is not the result
+    out = private_stdout()
     order = json.load(sys.stdin)
     module, _, function = order["task"].partition(":")
     try:
@@ -217,20 +215,11 @@ def main(open_memory: Callable[[], DeviceMemory] = CudaMemory) -> int:
         out.write(task(order["argument"], memory))
         out.flush()
     except ResprofError as error:
-        return _explain(error)
+        return explain(error)
     except (RuntimeError, MemoryError) as error:
         from resprof.measure.device import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise
-        return _explain(NotMeasured("the GPU ran out of memory", hint="choose a smaller batch"))
+        return explain(NotMeasured("the GPU ran out of memory", hint="choose a smaller batch"))
     return 0
-
-
-def _explain(error: ResprofError) -> int:
-    print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
-    return error.exit_code
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,14 +1,12 @@
 """What this machine is, asked of a process of its own: torch may be missing, broken or crash.
 
-``python -m resprof.measure.probe [cpu|cuda|cuda:N]`` writes the environment as JSON, anew in a
-line each time more of it is known: the machine, then torch, then the GPU. Whatever ends it, the
-last line holds.
+The child writes the environment as JSON, anew in a line each time more of it is known: the machine,
+then torch, then the GPU. Whatever ends it, the last line holds.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -18,12 +16,13 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from resprof.errors import EnvironmentMissing, UsageError, printable
+from resprof.measure.bound import command, explain, private_stdout, raise_explained
 from resprof.measure.environment import machine_environment
 from resprof.records.codec import to_json
 from resprof.records.decode import from_plain
 from resprof.records.environment import DeviceKind, Environment
 
-COMMAND = (sys.executable, "-m", "resprof.measure.probe")
+COMMAND = command("resprof.measure.probe")
 LIMIT_S = 120.0
 """Loading torch from a cold network disk takes a minute; a driver that hangs never ends."""
 _FAILED = 1
@@ -55,9 +54,7 @@ def probe(
     code, lines, errors = _run([*command, *([] if device is None else [device])], limit_s)
     environment = _last(lines) or machine_environment()
     last = [line for line in errors.splitlines() if line.strip()]
-    if code == EnvironmentMissing.exit_code and len(last) >= 2:
-        message, hint = (line.partition(": ")[2] for line in last[-2:])
-        raise EnvironmentMissing(message, hint=hint)
+    raise_explained(code, last, [EnvironmentMissing])
     failure = None if code == 0 else _last_words(code, last, limit_s)
     if device is not None and device != DeviceKind.CPU and environment.gpu is None:
         raise EnvironmentMissing(
@@ -107,10 +104,9 @@ def _last_words(code: int | None, lines: Sequence[str], limit_s: float) -> str:
     return lines[-1].strip().removeprefix("error: ")
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(asked: str | None = None) -> int:
     """Writes what is known of the machine, step by step; the exit code is that of the error."""
-    asked = arguments[0] if arguments else None
-    out = _private_stdout()
+    out = private_stdout()
     code = 0
     machine = known = machine_environment()
     _write(machine, out)
@@ -118,8 +114,7 @@ def main(arguments: Sequence[str]) -> int:
         for known in _asked_of_torch(machine, asked):
             _write(known, out)
     except EnvironmentMissing as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
+        return explain(error)
     except Exception as error:  # a broken build of torch may raise anything
         message = f"{type(error).__name__}: {_first_line(error)}"
         print(f"error: {message}", file=sys.stderr)  # noqa: T201
@@ -142,13 +137,6 @@ def _asked_of_torch(environment: Environment, asked: str | None) -> Iterator[Env
     yield replace(environment, gpu=torch_side.gpu(kind))
 
 
-def _private_stdout() -> TextIO:
-    """Keeps stdout for the environment: what a library prints goes to stderr."""
-    out = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return out
-
-
 def _write(environment: Environment, out: TextIO) -> None:
     out.write(to_json(environment, indent=None))
     out.flush()
@@ -156,7 +144,3 @@ def _write(environment: Environment, out: TextIO) -> None:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [""])[0]
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

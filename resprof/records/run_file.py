@@ -51,7 +51,7 @@ def from_line(line: str) -> Record:
     try:
         plain = json.loads(line)
         schema, name = plain["schema"], plain["record"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise UsageError("a line of the run file is not a record", hint=ANOTHER_RUN) from None
     kind = _KINDS.get(name) if isinstance(name, str) else None
     if schema != RUN_SCHEMA or kind is None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from resprof import units
-from resprof.records.table import Form, Value
+from resprof.records.table import Column, Form, Value
 
 
 class _Ascii(dict[int, str]):
@@ -65,6 +65,15 @@ def raw(value: Value) -> str:
 def is_numeric(form: Form) -> bool:
     """Whether a column of this form is aligned to the right."""
     return form in _NUMERIC
+
+
+def headings(columns: Sequence[Column]) -> list[str]:
+    """The titles in one line, with what the numbers are where not all are of one kind."""
+    several = len({column.origin for column in columns if column.origin}) > 1
+    return [
+        one_line(f"{column.title} ({column.origin})" if several and column.origin else column.title)
+        for column in columns
+    ]
 
 
 def one_line(text: str) -> str:

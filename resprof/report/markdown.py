@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resprof.records.table import Table, Value
-from resprof.report.cells import cell, is_numeric, one_line
+from resprof.report.cells import cell, headings, is_numeric, one_line
 
 _SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|"})
 
@@ -11,11 +11,7 @@ _SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|"})
 def markdown(table: Table, *, level: int = 2) -> str:
     """The table under a heading of that level, its notes as paragraphs below."""
     columns = table.columns
-    several = len({column.origin for column in columns if column.origin}) > 1
-    heads = [
-        escaped(f"{column.title} ({column.origin})" if several and column.origin else column.title)
-        for column in columns
-    ]
+    heads = [escaped(heading) for heading in headings(columns)]
     rules = ["---:" if is_numeric(column.form) else "---" for column in columns]
     lines = [f"{'#' * level} {escaped(table.title)}", ""]
     if table.subtitle:

@@ -1,5 +1,8 @@
 """A table for a terminal: at a given width columns are left out by priority, numbers never cut.
 
+Where not even the columns that are always shown have room, the cells of a row stand under each
+other.
+
 Tables are laid out here and not by rich, whose tables shorten cells to fit and cannot leave a
 column out; without rich a command that prints a table also starts sooner.
 """
@@ -11,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resprof.records.table import Column, Form, Table, Value
-from resprof.report.cells import ASCII, cell, is_numeric, one_line
+from resprof.report.cells import ASCII, cell, headings, is_numeric, one_line
 
 _GAP = "  "
 _RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
@@ -53,31 +56,31 @@ def terminal(table: Table, screen: Screen) -> str:
     lines = [screen.styled(line, _BOLD) for line in screen.wrapped(one_line(table.title))]
     lines += [screen.styled(line, _DIM) for line in screen.wrapped(one_line(table.subtitle))]
     lines.append("")
-    narrow = screen.width is not None and not layout.holds_sentences(screen.width)
-    if narrow:
-        lines += _records(table.columns, body, screen)
+    stacked = screen.width is not None and layout.width > screen.width
+    if stacked:
+        lines += _stacked(headings(table.columns), [*body, *foot], screen)
     else:
         lines += [line for head in heads for line in layout.row(head) if line.strip()]
         lines.append(_RULE * layout.width)
         lines += [line for row in body for line in layout.row(row)]
         lines += [screen.styled(line, _BOLD) for row in foot for line in layout.row(row)]
-    for note in (*table.notes, *(() if narrow else layout.left_out())):
+    for note in (*table.notes, *(() if stacked else layout.left_out())):
         lines += ["", *screen.wrapped(one_line(note))]
     joined = "\n".join(line.rstrip(" ") for line in lines) + "\n"
     return joined.translate(ASCII) if screen.ascii else joined
 
 
-def _records(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
-    """A row under the other, a line or more for each cell: for sentences on a narrow screen."""
-    indent = max(len(column.title) for column in columns[1:]) + len(_GAP)
+def _stacked(names: Sequence[str], rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
+    """The first cell of each row, and below it a line or more for each of the others, with name."""
+    indent = max((len(name) for name in names[1:]), default=0) + len(_GAP)
     room = max((screen.width or 0) - indent, _WORD_LEAST)
     lines: list[str] = []
     for first, *rest in rows:
-        lines.append(screen.styled(first, _BOLD))
-        for column, text in zip(columns[1:], rest, strict=True):
+        lines += [screen.styled(line, _BOLD) for line in screen.wrapped(first)]
+        for name, text in zip(names[1:], rest, strict=True):
             if text:
                 first_line, *more = textwrap.wrap(text, room, break_long_words=False)
-                lines.append(column.title.ljust(indent) + first_line)
+                lines.append(name.ljust(indent) + first_line)
                 lines += [" " * indent + line for line in more]
         lines.append("")
     return lines[:-1]
@@ -158,11 +161,6 @@ class _Layout:
             )
             for line in range(max(len(part) for part in parts.values()))
         ]
-
-    def holds_sentences(self, room: int) -> bool:
-        """Whether the columns of sentences that must be shown leave the table within the room."""
-        prose = any(self.columns[index].form is Form.PROSE for index in self.kept)
-        return not prose or self.width <= room
 
     def left_out(self) -> tuple[str, ...]:
         """A sentence that names the columns that found no room."""

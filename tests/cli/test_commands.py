@@ -394,3 +394,17 @@ def test_an_ascii_stdout_takes_every_form(command: list[str], form: str) -> None
     assert (done.returncode, done.stderr) == (0, b"")
     text = done.stdout.decode("ascii" if form in {"table", "json"} else "utf-8")
     assert text
+
+
+def test_an_interrupt_while_the_command_loads_is_no_traceback(tmp_path: Path) -> None:
+    """A module that it needs sends it."""
+    (tmp_path / "typer.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "resprof", "list"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert done.returncode == 130
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]

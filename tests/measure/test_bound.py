@@ -1,0 +1,73 @@
+"""Children end with their parent from the start, and tell it of errors in two lines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from resprof.errors import EnvironmentMissing, UsageError
+from resprof.measure.bound import command, raise_explained
+from tests.jobs.stand_in import ends_soon, is_running
+
+_PARENT = """
+import subprocess, sys
+subprocess.Popen(sys.argv[1:]).wait()
+"""
+_SLOW = """
+import os, pathlib, time
+pathlib.Path("pid").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems bind no process to its parent")
+def test_a_child_that_still_loads_ends_with_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "slow.py").write_text(_SLOW)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", _PARENT, *command("slow")],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"},
+    )
+    written = tmp_path / "pid"
+    _wait(lambda: written.exists() and written.read_text() != "")
+    child = int(written.read_text())
+    assert is_running(child)
+    parent.kill()
+    parent.wait()
+    assert ends_soon(child)
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_what_a_child_explains_is_raised() -> None:
+    lines = ["a library warns", "error: no such thing", "hint: ask for another"]
+    with pytest.raises(UsageError, match="no such thing") as raised:
+        raise_explained(UsageError.exit_code, lines, [EnvironmentMissing, UsageError])
+    assert raised.value.hint == "ask for another"
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        (UsageError.exit_code, []),
+        (UsageError.exit_code, ["error: no such thing"]),
+        (UsageError.exit_code, ["ValueError: broken", "hint: none"]),
+        (UsageError.exit_code, ["error: no such thing", "hint: another", "Killed"]),
+        (EnvironmentMissing.exit_code, ["error: no such thing", "hint: another"]),
+        (1, ["error: no such thing", "hint: another"]),
+        (None, ["error: no such thing", "hint: another"]),
+    ],
+)
+def test_anything_else_is_not(code: int | None, lines: list[str]) -> None:
+    raise_explained(code, lines, [UsageError])
