@@ -40,11 +40,12 @@ class Screen:
         line = line.rstrip(" ")
         return f"{style}{line}{_PLAIN}" if self.color and line else line
 
-    def wrapped(self, sentence: str) -> list[str]:
-        """The sentence in lines of the screen's width."""
-        if self.width is None or len(sentence) <= self.width:
+    def wrapped(self, sentence: str, width: int | None = None) -> list[str]:
+        """The sentence in lines of that width, or of the screen's."""
+        width = width or self.width
+        if width is None or len(sentence) <= width:
             return [sentence] if sentence else []
-        return textwrap.wrap(sentence, self.width, break_long_words=False, break_on_hyphens=False)
+        return textwrap.wrap(sentence, width, break_long_words=False, break_on_hyphens=False)
 
 
 def terminal(table: Table, screen: Screen) -> str:
@@ -58,7 +59,7 @@ def terminal(table: Table, screen: Screen) -> str:
     lines.append("")
     stacked = screen.width is not None and layout.width > screen.width
     if stacked:
-        lines += _stacked(headings(table.columns), [*body, *foot], screen)
+        lines += _stacked(table.columns, [*body, *foot], screen)
     else:
         lines += [line for head in heads for line in layout.row(head) if line.strip()]
         lines.append(_RULE * layout.width)
@@ -70,18 +71,28 @@ def terminal(table: Table, screen: Screen) -> str:
     return joined.translate(ASCII) if screen.ascii else joined
 
 
-def _stacked(names: Sequence[str], rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
-    """The first cell of each row, and below it a line or more for each of the others, with name."""
-    indent = max((len(name) for name in names[1:]), default=0) + len(_GAP)
-    room = max((screen.width or 0) - indent, _WORD_LEAST)
+def _stacked(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
+    """The first cell of each row, and below it a line or more for each of the others.
+
+    Only sentences are wrapped: what is to be copied stays in one line.
+    """
+    names = headings(columns)
+    width = screen.width or 0
+    indent = max((len(each) for each in names[1:] if len(each) < width // 2), default=0) + len(_GAP)
+    room = width - indent
     lines: list[str] = []
     for first, *rest in rows:
         lines += [screen.styled(line, _BOLD) for line in screen.wrapped(first)]
-        for name, text in zip(names[1:], rest, strict=True):
-            if text:
-                first_line, *more = textwrap.wrap(text, room, break_long_words=False)
-                lines.append(name.ljust(indent) + first_line)
-                lines += [" " * indent + line for line in more]
+        for name, column, text in zip(names[1:], columns[1:], rest, strict=True):
+            if not text:
+                continue
+            sentence = column.form is Form.PROSE
+            parts = screen.wrapped(text, room) if sentence and room >= _WORD_LEAST else [text]
+            if len(name) < indent and max(map(len, parts)) <= room:
+                lines.append(name.ljust(indent) + parts[0])
+                lines += [" " * indent + part for part in parts[1:]]
+            else:
+                lines += [*screen.wrapped(name), *(screen.wrapped(text) if sentence else [text])]
         lines.append("")
     return lines[:-1]
 
