@@ -15,6 +15,8 @@ class Form(StrEnum):
     TEXT = "text"
     PROSE = "prose"
     """Sentences: wrapped where the screen is narrow."""
+    CODE = "code"
+    """To be copied: never wrapped."""
     COUNT = "count"
     """Every digit of an integer."""
     SI = "si"

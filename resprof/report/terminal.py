@@ -74,7 +74,7 @@ def terminal(table: Table, screen: Screen) -> str:
 def _stacked(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
     """The first cell of each row, and below it a line or more for each of the others.
 
-    Only sentences are wrapped: what is to be copied stays in one line.
+    What is to be copied stays in one line.
     """
     names = headings(columns)
     width = screen.width or 0
@@ -86,13 +86,13 @@ def _stacked(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: S
         for name, column, text in zip(names[1:], columns[1:], rest, strict=True):
             if not text:
                 continue
-            sentence = column.form is Form.PROSE
-            parts = screen.wrapped(text, room) if sentence and room >= _WORD_LEAST else [text]
+            code = column.form is Form.CODE
+            parts = [text] if code or room < _WORD_LEAST else screen.wrapped(text, room)
             if len(name) < indent and max(map(len, parts)) <= room:
                 lines.append(name.ljust(indent) + parts[0])
                 lines += [" " * indent + part for part in parts[1:]]
             else:
-                lines += [*screen.wrapped(name), *(screen.wrapped(text) if sentence else [text])]
+                lines += [*screen.wrapped(name), *([text] if code else screen.wrapped(text))]
         lines.append("")
     return lines[:-1]
 

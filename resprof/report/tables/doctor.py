@@ -39,7 +39,7 @@ def findings_table(result: DoctorResult) -> Table:
             Column(key="code", title="finding"),
             Column(key="severity", title="effect"),
             Column(key="message", title="what it is", form=Form.PROSE),
-            Column(key="fix", title="type this"),
+            Column(key="fix", title="type this", form=Form.CODE),
         ),
         rows=tuple((row.code, row.severity.value, row.message, row.fix) for row in result.rows),
     )
@@ -78,8 +78,10 @@ def _fix_table(rows: tuple[Finding, ...]) -> Table:
     return Table(
         name="fixes",
         title="What to do about it",
-        # Commands are no sentences: they are not wrapped, so that they can be copied.
-        columns=(Column(key="code", title="finding"), Column(key="fix", title="type this")),
+        columns=(
+            Column(key="code", title="finding"),
+            Column(key="fix", title="type this", form=Form.CODE),
+        ),
         rows=tuple((row.code, row.fix) for row in rows if row.fix),
     )
 
