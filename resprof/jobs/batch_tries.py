@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from resprof.errors import EnvironmentMissing, NotMeasured
 from resprof.jobs.device_steps import prepare_process, run_on_device
-from resprof.measure.memory_history import DeviceMemory, run_in_child
+from resprof.measure.memory_history import DeviceMemory, Usage, run_in_child
 from resprof.records.codec import to_plain
 from resprof.records.decode import from_plain
 from resprof.records.environment import Environment
@@ -22,6 +22,10 @@ LIMIT_S = 120.0
 _NO_ALGORITHM = "unable to find an engine"
 """What torch says after none of cuDNN's algorithms ran, be it for want of memory (pytorch#108645)
 or because there is none."""
+_NO_HANDLE = "CUBLAS_STATUS_NOT_INITIALIZED"
+"""What torch says where cuBLAS could not be set up, which is mostly for want of memory."""
+_HANDLE_NEEDS = 512 * 2**20
+"""With more than this free, want of memory is not why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,7 @@ def try_batch(argument: Any, memory: DeviceMemory) -> str:
     try:
         run_on_device(workload, memory, Watch())
     except (RuntimeError, MemoryError) as raised:
-        if not _ran_out(raised, memory.usage().retries):
+        if not _ran_out(raised, memory.usage()):
             raise
         error = (str(raised).strip().splitlines() or [type(raised).__name__])[0]
     end = memory.usage()
@@ -123,11 +127,12 @@ def try_batch(argument: Any, memory: DeviceMemory) -> str:
     return json.dumps(to_plain(tried))
 
 
-def _ran_out(error: BaseException, retries: int) -> bool:
+def _ran_out(error: BaseException, usage: Usage) -> bool:
     from resprof.measure.device import is_out_of_memory
 
     text = str(error)
     if is_out_of_memory(error):
         return True
-    # Only where the allocator had met the end of memory is it the likelier reason.
-    return _NO_ALGORITHM in text and retries > 0
+    # Only near the end of memory is it the likelier reason.
+    no_room = usage.retries > 0 or usage.free < _HANDLE_NEEDS
+    return (_NO_ALGORITHM in text and usage.retries > 0) or (_NO_HANDLE in text and no_room)

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from resprof.catalog.networks import resolve
-from resprof.errors import NotMeasured
+from resprof.errors import NotMeasured, UsageError, printable_path
 from resprof.jobs.batch_tries import Device
 from resprof.jobs.device_steps import prepare_process, run_on_device
 from resprof.jobs.fit import predict_memory
 from resprof.jobs.largest_batch import check_largest
 from resprof.jobs.trace import trace_workload
-from resprof.jobs.workloads import workload_of
+from resprof.jobs.workloads import architecture_of, workload_of
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.matching import match_events, replay_history
 from resprof.records.architecture import Architecture
@@ -133,6 +133,34 @@ def validate_on_cuda(
         rows=tuple(rows),
         largest=checks,
         environment=environment or (look.environment if look else None),
+    )
+
+
+def validate_histories(
+    folder: Path,
+    *,
+    tolerance: float = TOLERANCE,
+    calibration: Calibration | None = None,
+    progress: Progress = lambda *_: None,
+) -> GpuValidationResult:
+    """As ``validate_on_cuda``, against the histories that it kept in the folder; needs no GPU.
+
+    Raises ``UsageError`` where there are none, or one that cannot be read.
+    """
+    files = sorted(folder.glob("*.jsonl"))
+    if not files:
+        raise UsageError(
+            f"no histories in {printable_path(folder)}",
+            hint="keep some: resprof validate --device cuda --keep FOLDER",
+        )
+    kept = [read_history(file.read_text(encoding="utf-8").splitlines()) for file in files]
+    by_workload = {history.workload: history for history in kept}
+    return validate_on_cuda(
+        [(architecture_of(each), each.recipe) for each in by_workload],
+        tolerance=tolerance,
+        calibration=calibration,
+        progress=progress,
+        record=by_workload.__getitem__,
     )
 
 

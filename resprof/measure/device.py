@@ -83,12 +83,21 @@ def _pci_bus_id(properties: object) -> str | None:
     return pci_address(domain, bus, device)
 
 
-_NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+_NO_MEMORY = ("can't allocate memory", "out of memory", "ALLOC_FAILED", "ALLOCATION_FAILED")
 """How torch's CPU allocator says so; then CUDA and its libraries, where memory runs out beside
 torch's allocator: when a kernel is loaded, or a handle is made."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out, which some say in words only."""
-    known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-    return known or any(words in str(error) for words in _NO_MEMORY)
+    """Whether memory ran out, which some say in words only; also beneath a later error.
+
+    A CUDA graph whose capture ran out of memory may fail once more when the capture is ended.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, (MemoryError, torch.OutOfMemoryError)):
+            return True
+        if any(words in str(seen) for words in _NO_MEMORY):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -7,6 +7,9 @@ from enum import StrEnum
 
 from resprof.records.recipe import Workload
 
+ENERGY_S = 5.0
+"""Energy counters step ten times a second: over less, the steps at both ends weigh 4% or more."""
+
 
 class Metric(StrEnum):
     """One batch in flight, or calls back to back; the two are never mixed."""
@@ -56,7 +59,7 @@ class Plan:
     warm_up_share: float = 0.25
     """The part of the limit after which the warm-up is cut off."""
     time_limit_s: float = 60.0
-    energy_s: float = 5.0
+    energy_s: float = ENERGY_S
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -161,6 +161,32 @@ def test_histories_are_kept_and_read_back(tmp_path: Path) -> None:
     assert replace(kept, environment=expected.environment) == expected
 
 
+def test_kept_histories_are_held_again_without_a_gpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = validate_on_cuda([small(64), small(32)], record=taking_more(0.02), keep=tmp_path)
+    assert main(["validate", "--histories", str(tmp_path), "--json"]) == 1
+    (again,) = json.loads(capsys.readouterr().out)["results"]
+    assert again == to_plain(found)
+    assert main(["validate", "--histories", str(tmp_path), "--tolerance", "5%"]) == 0
+    assert "2 of 2 within 5%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [["resnet18"], ["--device", "cuda"], ["--only", "largest"]])
+def test_kept_histories_are_held_as_they_are(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    assert main(["validate", "--histories", str(tmp_path), *more]) == 2
+    assert "--histories" in capsys.readouterr().err
+
+
+def test_a_folder_without_histories_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["validate", "--histories", str(tmp_path)]) == 2
+    assert "--keep FOLDER" in capsys.readouterr().err
+
+
 def test_a_history_that_was_cut_off_is_refused() -> None:
     lines = list(history_lines(scripted(workload_of(*small(32)))))
     for part in ([], lines[1:], lines[:-1], [*lines[:-1], lines[-1][:-3]], ["{}"]):
@@ -273,7 +299,7 @@ def test_the_largest_batch_counts_like_the_other_rows(
     assert "The largest batch, predicted and found" in out
     assert all(word in out for word in words)
     tried = len(device.batches)
-    assert main([*arguments, "--no-largest"]) == 0
+    assert main([*arguments, "--only", "workloads"]) == 0
     assert "The largest batch" not in capsys.readouterr().out
     assert len(device.batches) == tried
 
@@ -308,7 +334,11 @@ def test_without_a_device_it_is_two_lines_and_exit_code_3(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--keep", "no-such-folder", "--device", "cuda"], ["--calibration", "x"], ["--no-largest"]],
+    [
+        ["--keep", "no-such-folder", "--device", "cuda"],
+        ["--calibration", "x"],
+        ["--only", "largest"],
+    ],
 )
 def test_options_are_checked_before_anything_runs(
     capsys: pytest.CaptureFixture[str], arguments: list[str]

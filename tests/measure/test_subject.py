@@ -12,6 +12,7 @@ from resprof.catalog.networks import resolve
 from resprof.errors import EnvironmentMissing
 from resprof.jobs.bench_subject import subject
 from resprof.jobs.workloads import workload_of
+from resprof.measure.device import is_out_of_memory
 from resprof.measure.subject import Work, prepare
 from resprof.records.recipe import (
     Checkpoint,
@@ -132,3 +133,13 @@ def test_the_compiled_network_computes_the_same() -> None:
     torch.testing.assert_close(
         compiled.steps.forward(), eager.steps.forward(), rtol=1e-3, atol=1e-4
     )
+
+
+def test_memory_that_ran_out_beneath_a_later_error_is_seen() -> None:
+    """As when the end of a capture fails as well."""
+    full = RuntimeError("the capture was invalidated")
+    full.__context__ = torch.OutOfMemoryError("CUDA out of memory")
+    assert is_out_of_memory(full)
+    other = RuntimeError("the capture was invalidated")
+    other.__context__ = ValueError("no such thing")
+    assert not is_out_of_memory(other)

@@ -18,7 +18,7 @@ from resprof.errors import EXIT_OK, NotMeasured, UsageError, printable
 from resprof.records.answer import Answer, Note
 from resprof.records.bench import NOT_MEASURED
 from resprof.records.doctor import Finding, Severity
-from resprof.records.plan import Metric, OnOom, Plan, Tiling
+from resprof.records.plan import ENERGY_S, Metric, OnOom, Plan, Tiling
 from resprof.records.recipe import Engine, MemoryFormat, Mode, Workload
 from resprof.units import parse_count, parse_seconds, parse_share
 
@@ -55,6 +55,9 @@ def bench(
     time_limit: Annotated[
         str, typer.Option(metavar="TIME", help="or after this time, for each launch")
     ] = "60s",
+    no_energy: Annotated[
+        bool, typer.Option("--no-energy", help="leave out the seconds over which energy is read")
+    ] = False,
     run: Annotated[
         str | None, typer.Option(metavar="FILE", help="the run file; default: under reports/runs")
     ] = None,
@@ -91,6 +94,7 @@ def bench(
         tiling=Tiling.STAGES if stages else Tiling.NONE,
         target_ci=parse_share(target_ci, "target-ci"),
         time_limit_s=parse_seconds(time_limit, "time-limit"),
+        energy_s=0.0 if no_energy else ENERGY_S,
     )
     batches, precisions = opt.parse_batches(batch), rec.parse_precisions(precision)
     architectures = [

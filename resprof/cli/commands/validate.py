@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,17 @@ from resprof.cli.output import Output, say
 from resprof.errors import EXIT_NO, EXIT_OK, NotMeasured, UsageError, printable, printable_path
 from resprof.records.answer import Answer
 from resprof.units import parse_share
+
+if TYPE_CHECKING:
+    from resprof.records.calibration import Calibration
+    from resprof.records.validation import GpuValidationResult
+
+
+class Part(StrEnum):
+    """What of a validation on CUDA is run."""
+
+    WORKLOADS = "workloads"
+    LARGEST = "largest"
 
 
 def validate(
@@ -31,12 +43,14 @@ def validate(
     keep: Annotated[
         str | None, typer.Option(metavar="FOLDER", help="CUDA: keep the recorded histories there")
     ] = None,
-    no_largest: Annotated[
-        bool,
-        typer.Option(
-            "--no-largest", help="CUDA: leave out the search for the largest batch, minutes long"
-        ),
-    ] = False,
+    histories: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="hold against histories kept there; needs no GPU"),
+    ] = None,
+    only: Annotated[
+        Part | None,
+        typer.Option(help="CUDA: workloads event by event, or the largest batch; default: both"),
+    ] = None,
     format: opt.FormatOption = None,
     json: opt.Json = False,
     csv: opt.Csv = False,
@@ -46,13 +60,20 @@ def validate(
     """Hold predicted memory against a run on this machine."""
     out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
     allowed = parse_share(tolerance, "tolerance") if tolerance is not None else None
+    if histories is not None:
+        if models or only is not None or keep is not None or device != "cpu":
+            raise UsageError(
+                "--histories are held as they are, without a device",
+                hint="leave out the models, --device, --keep and --only",
+            )
+        return _kept(_folder(histories), allowed, calibration, out)
     if device == "cuda":
-        return _on_cuda(models or (), allowed, calibration, keep, out, largest=not no_largest)
+        return _on_cuda(models or (), allowed, calibration, keep, only, out)
     if device != "cpu":
         raise UsageError(f"no device {printable(device)} here", hint="write cpu or cuda")
-    if calibration is not None or keep is not None or no_largest:
+    if calibration is not None or keep is not None or only is not None:
         raise UsageError(
-            "--calibration, --keep and --no-largest mean nothing on the CPU",
+            "--calibration, --keep and --only mean nothing on the CPU",
             hint="add --device cuda",
         )
     return _on_cpu(models, allowed, out)
@@ -80,23 +101,38 @@ def _on_cuda(
     tolerance: float | None,
     calibration: str | None,
     keep: str | None,
+    only: Part | None,
     out: Output,
-    *,
-    largest: bool,
 ) -> int:
     from resprof.jobs.largest_batch import largest_workloads
     from resprof.jobs.validate_cuda import TOLERANCE, gpu_workloads, validate_on_cuda
-    from resprof.records.calibration import read_calibration
-    from resprof.report.tables.validation import gpu_validation_tables, levels_table
 
     result = validate_on_cuda(
-        tuple(gpu_workloads(models)),
+        tuple(gpu_workloads(models)) if only is not Part.LARGEST else (),
         tolerance=TOLERANCE if tolerance is None else tolerance,
-        calibration=read_calibration(Path(calibration)) if calibration is not None else None,
+        calibration=_calibration(calibration),
         keep=_folder(keep) if keep is not None else None,
         progress=_progress,
-        largest=tuple(largest_workloads(models)) if largest else (),
+        largest=tuple(largest_workloads(models)) if only is not Part.WORKLOADS else (),
     )
+    return _answered(result, out)
+
+
+def _kept(folder: Path, tolerance: float | None, calibration: str | None, out: Output) -> int:
+    from resprof.jobs.validate_cuda import TOLERANCE, validate_histories
+
+    result = validate_histories(
+        folder,
+        tolerance=TOLERANCE if tolerance is None else tolerance,
+        calibration=_calibration(calibration),
+        progress=_progress,
+    )
+    return _answered(result, out)
+
+
+def _answered(result: GpuValidationResult, out: Output) -> int:
+    from resprof.report.tables.validation import gpu_validation_tables, levels_table
+
     out.write(
         Answer(command="validate", results=(result,), environment=result.environment),
         tables=lambda: gpu_validation_tables(result),
@@ -105,6 +141,12 @@ def _on_cuda(
     if any(answer.failure for answer in result.answers):
         return NotMeasured.exit_code
     return EXIT_NO if any(answer.within is False for answer in result.answers) else EXIT_OK
+
+
+def _calibration(name: str | None) -> Calibration | None:
+    from resprof.records.calibration import read_calibration
+
+    return read_calibration(Path(name)) if name is not None else None
 
 
 def _folder(name: str) -> Path:
