@@ -5,6 +5,15 @@ Importing it loads neither torch nor pandas; what needs them loads them when it 
 
 __version__ = "0.1.0"
 
-from resprof.api import architecture, build, count, frame, paper
+from resprof.api import architecture, build, compare, count, frame, paper, roofline
 
-__all__ = ["__version__", "architecture", "build", "count", "frame", "paper"]
+__all__ = [
+    "__version__",
+    "architecture",
+    "build",
+    "compare",
+    "count",
+    "frame",
+    "paper",
+    "roofline",
+]

@@ -16,7 +16,7 @@ from resprof.errors import EnvironmentMissing
 from resprof.jobs.bench import bench, new_run_file
 from resprof.jobs.launches import LaunchOptions, Progress, silent
 from resprof.jobs.report_counted import counted
-from resprof.jobs.report_folder import MANIFEST, ReportFolder
+from resprof.jobs.report_folder import MANIFEST, RUNS, ReportFolder
 from resprof.jobs.report_measured import (
     PLAN,
     QUICK_LIMIT_S,
@@ -74,8 +74,9 @@ def write_report(
 ) -> Report:
     """Counts, checks, measures and predicts, and writes all of it below ``folder``.
 
-    Files of an earlier report, named in its manifest, are replaced; a file of the same name that
-    is not in it raises ``UsageError`` before any work, unless ``force``. Run files are never
+    Files of an earlier report, named in its manifest, are replaced, and removed where this one has
+    none of that name. A file of the same name that is not in it raises ``UsageError`` before any
+    work, unless ``force``. Run files are never
     replaced. Without ``measure`` the runs in the folder are all that is shown of measurements.
     """
     opened = ReportFolder.opened(folder, force=force)
@@ -88,18 +89,19 @@ def write_report(
     run_file: Path | None = None
     failed: tuple[BenchResult, ...] = ()
     if measure:
-        with new_run_file(folder / "runs", otherwise="name another folder with --out") as run_file:
+        with new_run_file(folder / RUNS, otherwise="name another folder with --out") as run_file:
             _say_counted(say)
             opened = opened.claimed(_texts(exhibits, drawn=drawn))
             opened.write(_texts(exhibits, drawn=drawn))
             failed = _measure(run_file, quick=quick, progress=progress)
     foretold, unpredicted = _predicted(networks, say)
-    devices, unread = latest_runs(folder / "runs", run_file)
+    devices, unread = latest_runs(folder / RUNS, run_file)
     content = ReportContent(counted=costs, predicted=foretold, measured=devices)
     files = written_files(content, say=say)
     opened.refuse_foreign(files)
     opened = opened.claimed(files)
     opened.write(files)
+    opened.settled(files)
     return Report(
         folder=folder,
         files=(*files, MANIFEST),

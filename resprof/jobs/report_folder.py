@@ -13,6 +13,8 @@ from resprof.records.codec import SCHEMA, to_json
 from resprof.report.files import write_whole
 
 MANIFEST = "manifest.json"
+RUNS = "runs"
+"""Where run files lie; they are never replaced or removed."""
 
 Files = Mapping[str, str | bytes]
 """Contents by their path below the folder."""
@@ -47,11 +49,29 @@ class ReportFolder:
         self.write({MANIFEST: to_json({"schema": SCHEMA, "files": sorted(owned)})})
         return replace(self, owned=owned)
 
+    def settled(self, files: Iterable[str]) -> ReportFolder:
+        """Removes what an earlier report wrote and this one did not: nothing shows it any more."""
+        owned = frozenset({*files, MANIFEST})
+        for name in self.owned - owned:
+            file = self.path / name
+            # A manifest is a file that anybody may have written.
+            inside = file.resolve().is_relative_to(self.path.resolve())
+            if inside and file.is_file() and Path(name).parts[0] != RUNS:
+                file.unlink()
+                _remove_empty(file.parent, self.path)
+        return replace(self, owned=frozenset()).claimed(owned)
+
     def write(self, files: Files) -> None:
         """Writes each file whole."""
         for name, content in files.items():
             (self.path / name).parent.mkdir(parents=True, exist_ok=True)
             write_whole(self.path / name, content)
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    while folder != top and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
 
 
 def _owned(folder: Path) -> set[str]:

@@ -132,6 +132,42 @@ def test_a_second_report_replaces_its_own_files_only(tmp_path: Path) -> None:
     assert set(json.loads((tmp_path / MANIFEST).read_text())["files"]) == set(first.files)
 
 
+def _owning(folder: Path, *names: str) -> None:
+    """The folder's manifest names these as well."""
+    manifest = folder / MANIFEST
+    known = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**known, "files": [*known["files"], *names]}))
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_what_only_an_earlier_report_wrote_is_removed(tmp_path: Path) -> None:
+    write_report(tmp_path)
+    old = tmp_path / "measured" / "an-older-gpu" / "measured.csv"
+    old.parent.mkdir()
+    old.write_text("old")
+    run_files = set((tmp_path / "runs").iterdir())
+    assert run_files
+    named = (file.relative_to(tmp_path).as_posix() for file in run_files)
+    _owning(tmp_path, "measured/an-older-gpu/measured.csv", "gone-already.csv", *named)
+    again = write_report(tmp_path, measure=False)
+    assert not old.parent.exists()
+    assert set((tmp_path / "runs").iterdir()) == run_files
+    assert set(json.loads((tmp_path / MANIFEST).read_text())["files"]) == set(again.files)
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_a_manifest_that_names_files_elsewhere_removes_none(tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    write_report(folder)
+    mine = tmp_path / "mine.txt"
+    mine.write_text("mine")
+    (folder / "linked").symlink_to(tmp_path)
+    _owning(folder, "../mine.txt", str(mine), "linked/mine.txt", "runs")
+    write_report(folder, measure=False)
+    assert mine.read_text() == "mine"
+    assert (folder / "runs").is_dir()
+
+
 @pytest.mark.usefixtures("_no_measuring")
 def test_a_foreign_file_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "networks.md").write_text("mine")
