@@ -76,8 +76,8 @@ def write_report(
 
     Files of an earlier report, named in its manifest, are replaced, and removed where this one has
     none of that name. A file of the same name that is not in it raises ``UsageError`` before any
-    work, unless ``force``. Run files are never
-    replaced. Without ``measure`` the runs in the folder are all that is shown of measurements.
+    work, unless ``force``. Run files are never replaced. Without ``measure`` the runs in the
+    folder are all that is shown of measurements.
     """
     opened = ReportFolder.opened(folder, force=force)
     networks = NETWORKS[:1] if quick else NETWORKS

@@ -24,6 +24,8 @@ from resprof.report.drawing.parts import (
 )
 
 _CAP_PX = 8
+_GUIDE_TEXT_PX = 20
+"""What the text over a guide takes, and a little more."""
 _HALO_PX = 3
 """White around a text, so that lines do not run through it."""
 
@@ -61,6 +63,7 @@ def lines(chart: Chart) -> dict[str, Any]:
 def _frame(chart: Chart) -> _Frame:
     xs = [float(point.x) for series in chart.series for point in series.points]
     x_ends, y_ends = ends(chart.x, xs), ends(chart.y, list(chart.ordinates()))
+    y_ends = _with_room_for_guides(chart, *y_ends)
     return _Frame(
         x=alt.X("x:Q", **number_axis(chart.x, *x_ends)),
         y=alt.Y("y:Q", **number_axis(chart.y, *y_ends)),
@@ -68,6 +71,14 @@ def _frame(chart: Chart) -> _Frame:
         y_ends=y_ends,
         names=tuple(key_name(series) for series in chart.series),
     )
+
+
+def _with_room_for_guides(chart: Chart, low: float, high: float) -> tuple[float, float]:
+    """The ends of ``y``, the upper one so far up that the text over the highest guide is within."""
+    top = max((guide.y for guide in chart.guides), default=low)
+    share = theme.HEIGHT / (theme.HEIGHT - _GUIDE_TEXT_PX)
+    least = low * (top / low) ** share if chart.y.log else low + (top - low) * share
+    return low, max(high, least)
 
 
 def _joined(chart: Chart, frame: _Frame) -> list[alt.Chart]:
