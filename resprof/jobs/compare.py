@@ -61,8 +61,6 @@ def read(file: Path) -> ReadRun:
         # What reads run files for writing proposes an option that there is none of here.
         hint = error.hint.removeprefix(ANOTHER_RUN).removeprefix(", or ") or _NAME_A_RUN
         raise UsageError(message, hint=hint) from None
-    except RecursionError:
-        raise UsageError(f"{printable_path(file)}: this is no run file", hint=_NAME_A_RUN) from None
     return ReadRun(file=file, label=run.label(str(file)), run=run, results=results)
 
 

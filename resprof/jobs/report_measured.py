@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from resprof.analysis.measured_runs import measured_run
 from resprof.catalog.networks import resolve
 from resprof.errors import UsageError
 from resprof.jobs.bench_results import results_of
 from resprof.jobs.count import flops
 from resprof.jobs.workloads import architecture_of, workload_of
 from resprof.records.bench import BenchResult
-from resprof.records.environment import Environment
 from resprof.records.plan import Plan, Tiling
 from resprof.records.recipe import Mode, Workload, infer, train
 from resprof.records.report import MeasuredDevice, StagedStep
@@ -47,14 +47,12 @@ def _workload(model: str, mode: Mode, batch: int) -> Workload:
 
 
 def measured_device(records: Sequence[Record]) -> MeasuredDevice:
-    """What a run's records hold; ``UsageError`` for a run without an environment."""
-    environments = [record for record in records if isinstance(record, Environment)]
-    if not environments:
-        raise UsageError("the run names no environment", hint="measure again")
+    """What a run's records hold; ``UsageError`` for one that ``measured_run`` refuses."""
+    environment = measured_run(records).environments[0]
     results = results_of(records)
     return MeasuredDevice(
-        folder=slug(device_name(environments[0])),
-        environment=environments[0],
+        folder=slug(device_name(environment)),
+        environment=environment,
         results=results,
         staged=tuple(_staged(results)),
     )

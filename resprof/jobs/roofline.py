@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from resprof.analysis import roofline as limits
 from resprof.analysis.device_peaks import datasheet_peaks, device_notes, measured_peaks, misfits
+from resprof.analysis.measured_runs import measured_run
 from resprof.analysis.roofline_notes import cached_share, conventions
 from resprof.catalog.devices import device as device_by_id
 from resprof.catalog.devices import device_of, devices
@@ -230,10 +231,8 @@ def _named(result: BenchResult, notes: Iterable[Note], results: int) -> Iterator
 
 
 def _environment(records: Sequence[Record]) -> Environment:
-    """The last that the run names; those of a file never differ in their device."""
-    found = next((each for each in reversed(records) if isinstance(each, Environment)), None)
-    if found is None:
-        raise UsageError("the run file names no environment", hint="name another with --run")
+    """That of the last samples; those of a file never differ in their device."""
+    found = measured_run(records).environment
     if found.gpu is None:
         raise UsageError(
             "the run was measured on a CPU, for which there is no datasheet",

@@ -214,3 +214,14 @@ def test_an_overview_holds_its_numbers_together(file: str) -> None:
         assert isinstance(least, float)
         assert isinstance(measured, float)
         assert share == pytest.approx(least / measured)
+
+
+def test_a_run_whose_samples_cannot_be_told_apart_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    once = records((INFER, steady(0.04)))
+    for broken, why in ((once * 2, "twice"), (once[1:], "environment")):
+        file = written(tmp_path / "run.jsonl", broken)
+        code, out, err = run(capsys, "--run", str(file))
+        assert (code, out) == (2, "")
+        assert why in err

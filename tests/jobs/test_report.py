@@ -300,3 +300,20 @@ def test_a_real_report_measures_and_says_what_it_wrote(tmp_path: Path) -> None:
     one, eight, training = (int(row["activation_bytes"]) for row in rows[::2])
     assert eight == 8 * one
     assert training > eight  # four images, all of whose maps are kept
+
+
+@pytest.mark.usefixtures("_no_measuring")
+def test_a_run_that_cannot_be_trusted_is_left_out_and_named(tmp_path: Path) -> None:
+    committed = sorted((REPORTS / "runs").glob("*.jsonl"))[0].read_text()
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "20200101T000000Z.jsonl").write_text(committed)
+    (runs / "20210101T000000Z-twice.jsonl").write_text(committed * 2)
+    (runs / "20220101T000000Z-bare.jsonl").write_text(committed.partition("\n")[2])
+    (runs / "20230101T000000Z-empty.jsonl").write_text("")
+    report = write_report(tmp_path, measure=False)
+    for name, why in (("twice", "twice"), ("bare", "environment"), ("empty", "nothing")):
+        (note,) = [each for each in report.notes if f"{name}.jsonl" in each]
+        assert why in note
+    assert report.measured is not None
+    assert (runs / "20210101T000000Z-twice.jsonl").read_text() == committed * 2
