@@ -21,7 +21,7 @@ from resprof.jobs.report_predicted import predicted
 from resprof.records.answer import Answer
 from resprof.records.chart import Chart
 from resprof.records.doctor import DoctorResult, Finding, Severity
-from resprof.records.document import Exhibit
+from resprof.records.document import Exhibit, Placed
 from resprof.records.report import ReportContent
 from resprof.records.run import Outcome
 from resprof.records.run_file import Record
@@ -32,6 +32,7 @@ from resprof.report.contents.measured import measured_exhibits
 from resprof.report.contents.page import document
 from resprof.report.contents.predicted import predicted_exhibits
 from resprof.report.tables.doctor import doctor_tables, findings_table
+from resprof.report.tables.front import speeds_table
 from tests.analysis.scripted_runs import (
     ON_GPU,
     Launched,
@@ -185,7 +186,12 @@ def _of_a_report() -> Iterator[Shown]:
     )
     yield from (_exhibited(exhibit) for exhibit in exhibits)
     page = document(content, exhibits)
-    placed = [*page.front, *(item for section in page.sections for item in section.items)]
+    both = (*content.measured, measured_device(_run(0.5, with_gpu("NVIDIA H100 80GB HBM3"))))
+    placed = [
+        *page.front,
+        Placed(item=speeds_table(both)),
+        *(item for section in page.sections for item in section.items),
+    ]
     yield Shown(source="the page", tables=_tables(each.item for each in placed), sheets=())
 
 

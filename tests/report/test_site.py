@@ -15,6 +15,7 @@ from resprof.jobs.report_counted import counted
 from resprof.jobs.report_measured import measured_device
 from resprof.records.environment import Environment
 from resprof.records.report import ReportContent
+from resprof.report.tables.front import speeds_table
 from tests.analysis.scripted_runs import of, run_of, steady, with_gpu
 from tests.report.browser import CHROMIUM, Page, browser
 
@@ -176,3 +177,24 @@ def test_a_device_that_runs_faster_changes_the_page() -> None:
     assert "500.0 ms" in pages[0]
     assert "250.0 ms" in pages[1]
     assert "500.0 ms" not in pages[1]
+
+
+def test_the_front_table_gives_the_smallest_batch_and_the_best_of_each_device() -> None:
+    runs = [
+        run_of(
+            *((of(batch), [steady(seconds * batch**0.5)]) for batch in (8, 1, 64)),
+            environment=with_gpu(name),
+        )
+        for name, seconds in (("one", 0.002), ("another", 0.001))
+    ]
+    both = speeds_table([measured_device(run) for run in runs])
+    alone = speeds_table([measured_device(runs[0])])
+    model, recipe = "cifar-resnet8", "inference, fp32"
+    expected = (
+        ("one", model, recipe, 0.002, 1, 64 / 0.016, 64),
+        ("another", model, recipe, 0.001, 1, 64 / 0.008, 64),
+    )
+    for row, known in zip(both.rows, expected, strict=True):
+        assert row[:3] == known[:3]
+        assert row[3:] == pytest.approx(known[3:], rel=1e-3)
+    assert [row[1:] for row in both.rows[:1]] == list(alone.rows)

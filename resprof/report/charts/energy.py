@@ -44,6 +44,7 @@ def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Ch
                 points=tuple(Point(x=configuration, y=value(row)) for configuration, row in rows),
             )
             for name, value in _KINDS
+            if any(value(row) is not None for _, row in rows)
         ),
     )
 

@@ -53,11 +53,11 @@ def _front(content: ReportContent) -> Iterator[Placed]:
     yield Placed(item=costs_table(chosen(content.counted.networks, FRONT)), stem="networks")
     if content.predicted is not None:
         yield Placed(item=fits_matrix(content.predicted.fits, content.predicted.torch), stem="fits")
-    for device in content.measured[:1]:
-        yield Placed(
-            item=speeds_table(device.environment, device.results),
-            stem=f"measured/{device.folder}/measured",
-        )
+    if content.measured:
+        # Of several devices each has files of its own, none has all.
+        (first, *others) = content.measured
+        stem = None if others else f"measured/{first.folder}/measured"
+        yield Placed(item=speeds_table(content.measured), stem=stem)
 
 
 def _networks(content: ReportContent, exhibits: Exhibits) -> Section:

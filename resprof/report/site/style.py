@@ -23,9 +23,10 @@ p { margin: .3rem 0; max-width: 60rem; }
 nav ul { display: flex; flex-wrap: wrap; gap: .15rem 1rem; list-style: none; margin: .4rem 0;
   padding: 0; }
 small, .links, .table p, .chart p { color: var(--dim); font-size: .85rem; }
-.front { display: grid; grid-template-columns: minmax(0, 2fr) minmax(0, 3fr);
-  grid-template-rows: auto 1fr; gap: 0 1.75rem; align-items: start; }
+.front { display: grid; grid-template-columns: minmax(0, 7fr) minmax(0, 9fr);
+  grid-template-rows: auto 1fr; gap: 0 1.5rem; align-items: start; }
 .front .fits { grid-column: 2; grid-row: 1 / span 2; }
+.front .speeds-by-device { grid-column: 1 / -1; }
 figure { margin: .75rem 0 1.25rem; }
 .front figure { margin: .5rem 0; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
@@ -76,7 +77,7 @@ summary { cursor: pointer; }
   .chart { width: 49%; }
   .chart img { width: 100%; height: auto; }
   .paper { display: block; }
-  .front { grid-template-columns: 2fr 3fr; }
+  .front { grid-template-columns: 7fr 9fr; }
   .front .fits { grid-column: 2; grid-row: 1 / span 2; }
   .wide, .long { overflow: visible; max-height: none; }
   details::details-content { content-visibility: visible; block-size: auto; }

@@ -105,8 +105,9 @@ def _notes(fits: Sequence[Fit]) -> tuple[str, ...]:
     lacking = dict.fromkeys(
         (fit.device_name, fit.recipe.precision) for fit in fits if fit.max_batch is None
     )
-    for device, precision in lacking:
-        found.append(f"\N{EM DASH}: {device} does not compute in the type that {precision} needs.")
+    for device in dict.fromkeys(device for device, _ in lacking):
+        needing = " and ".join(precision for each, precision in lacking if each == device)
+        found.append(f"\N{EM DASH}: {device} does not compute in the type of {needing}.")
     unproven = [
         fit.max_proven_batch
         for fit in fits
