@@ -9,6 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from resprof.errors import EnvironmentMissing, UsageError, printable
 from resprof.records.answer import Answer
@@ -29,6 +32,7 @@ class Format(StrEnum):
     HTML = "html"
 
 
+Force = Annotated[bool, typer.Option("--force", help="replace an existing file")]
 _SUFFIXES = {
     ".txt": Format.TABLE,
     ".json": Format.JSON,
@@ -39,28 +43,33 @@ _SUFFIXES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Output:
-    """A checked destination: ``path`` None is stdout."""
+class OutputOptions:
+    """Where the result goes and in which form, as it was typed."""
 
-    format: Format
-    path: Path | None
-    force: bool
+    format: Annotated[Format | None, typer.Option(help="form of the result")] = None
+    json: Annotated[bool, typer.Option("--json", help="short for --format json")] = False
+    csv: Annotated[bool, typer.Option("--csv", help="short for --format csv")] = False
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="write there; the suffix picks the format"
+        ),
+    ] = None
+    force: Force = False
 
-    @classmethod
-    def of(
-        cls, *, format: Format | None, json: bool, csv: bool, path: str | None, force: bool
-    ) -> Output:
+    def checked(self) -> Output:
         """Checks the options before any work starts; contradictions are usage errors."""
-        short = [Format.JSON] * json + [Format.CSV] * csv
-        asked = list(dict.fromkeys([*([format] if format else []), *short]))
+        short = [Format.JSON] * self.json + [Format.CSV] * self.csv
+        asked = list(dict.fromkeys([*([self.format] if self.format else []), *short]))
         if len(asked) > 1:
             raise UsageError(
                 f"{' and '.join(asked)} contradict each other", hint="ask for one format"
             )
-        if force and path in {None, "-"}:
+        path = None if self.output == "-" else self.output
+        if self.force and path is None:
             raise UsageError("--force without a file to replace", hint="name one with -o")
-        if path is None or path == "-":
-            return cls(format=asked[0] if asked else Format.TABLE, path=None, force=force)
+        if path is None:
+            return Output(format=asked[0] if asked else Format.TABLE, path=None)
         file = Path(path)
         suffix = _SUFFIXES.get(file.suffix.lower())
         if asked and suffix and suffix is not asked[0]:
@@ -73,8 +82,16 @@ class Output:
                 f"{printable(path)} does not say in which format to write",
                 hint=f"end it in {', '.join(_SUFFIXES)}, or give --format",
             )
-        check_writable(file, force=force)
-        return cls(format=asked[0] if asked else suffix or Format.TABLE, path=file, force=force)
+        check_writable(file, force=self.force)
+        return Output(format=asked[0] if asked else suffix or Format.TABLE, path=file)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A checked destination: ``path`` None is stdout."""
+
+    format: Format
+    path: Path | None
 
     def write(
         self,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -28,20 +29,6 @@ PrecisionsOption = Annotated[
     str, typer.Option("--precision", metavar="P,...", help=f"of {', '.join(Precision)}")
 ]
 MemoryFormatOption = Annotated[MemoryFormat, typer.Option("--memory-format", help="NCHW or NHWC")]
-OptimizerOption = Annotated[
-    Optimizer | None,
-    typer.Option("--optimizer", help="sgd-momentum, the paper's, unless said otherwise"),
-]
-OptimizerImplOption = Annotated[
-    OptimizerImpl | None, typer.Option("--optimizer-impl", help="foreach unless said otherwise")
-]
-AccumulateOption = Annotated[
-    str | None,
-    typer.Option("--accumulate", metavar="K", help="forward passes per optimiser step"),
-]
-CheckpointOption = Annotated[
-    Checkpoint | None, typer.Option("--checkpoint", help="compute blocks again in backward")
-]
 EngineOption = Annotated[Engine, typer.Option("--engine", help="how a step is launched")]
 CudnnBenchmarkOption = Annotated[
     bool,
@@ -53,39 +40,61 @@ CudnnBenchmarkOption = Annotated[
 Chosen = TypeVar("Chosen", Optimizer, OptimizerImpl, Checkpoint, int)
 
 
-def recipe_of(
-    architecture: Architecture,
-    *,
-    mode: Mode,
-    batch: int,
-    precision: Precision,
-    memory_format: MemoryFormat,
-    optimizer: Optimizer | None,
-    optimizer_impl: OptimizerImpl | None,
-    accumulate: str | None,
-    checkpoint: Checkpoint | None,
-    engine: Engine = Engine.EAGER,
-    cudnn_benchmark: bool = False,
-) -> Recipe:
-    """The recipe that the options describe; an option that means nothing in a mode is refused."""
-    passes = (
-        parse_count(accumulate, "accumulate", most=MOST_ACCUMULATED)
-        if accumulate is not None
-        else None
-    )
-    return Recipe(
-        mode=mode,
-        batch=batch,
-        image=architecture.image,
-        precision=precision,
-        memory_format=memory_format,
-        optimizer=_in_training(mode, "optimizer", optimizer, Optimizer.SGD_MOMENTUM),
-        optimizer_impl=_in_training(mode, "optimizer-impl", optimizer_impl, OptimizerImpl.FOREACH),
-        accumulate=_in_training(mode, "accumulate", passes, 1),
-        checkpoint=_in_training(mode, "checkpoint", checkpoint, Checkpoint.NONE),
-        engine=engine,
-        cudnn_benchmark=cudnn_benchmark,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingOptions:
+    """What a training step does beside forward and backward; None is the default there."""
+
+    optimizer: Annotated[
+        Optimizer | None, typer.Option(help="sgd-momentum, the paper's, unless said otherwise")
+    ] = None
+    optimizer_impl: Annotated[
+        OptimizerImpl | None, typer.Option(help="foreach unless said otherwise")
+    ] = None
+    accumulate: Annotated[
+        str | None, typer.Option(metavar="K", help="forward passes per optimiser step")
+    ] = None
+    checkpoint: Annotated[
+        Checkpoint | None, typer.Option(help="compute blocks again in backward")
+    ] = None
+
+    def given(self) -> dict[str, Any]:
+        """What was typed, as a recipe has it."""
+        fields = {**asdict(self), "accumulate": self._passes()}
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _passes(self) -> int | None:
+        if self.accumulate is None:
+            return None
+        return parse_count(self.accumulate, "accumulate", most=MOST_ACCUMULATED)
+
+    def recipe(
+        self,
+        architecture: Architecture,
+        *,
+        mode: Mode,
+        batch: int,
+        precision: Precision,
+        memory_format: MemoryFormat,
+        engine: Engine = Engine.EAGER,
+        cudnn_benchmark: bool = False,
+    ) -> Recipe:
+        """The recipe that all options describe; one that means nothing in a mode is refused."""
+        optimizer, implementation = self.optimizer, self.optimizer_impl
+        return Recipe(
+            mode=mode,
+            batch=batch,
+            image=architecture.image,
+            precision=precision,
+            memory_format=memory_format,
+            optimizer=_in_training(mode, "optimizer", optimizer, Optimizer.SGD_MOMENTUM),
+            optimizer_impl=_in_training(
+                mode, "optimizer-impl", implementation, OptimizerImpl.FOREACH
+            ),
+            accumulate=_in_training(mode, "accumulate", self._passes(), 1),
+            checkpoint=_in_training(mode, "checkpoint", self.checkpoint, Checkpoint.NONE),
+            engine=engine,
+            cudnn_benchmark=cudnn_benchmark,
+        )
 
 
 def parse_precisions(text: str) -> list[Precision]:

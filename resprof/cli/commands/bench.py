@@ -12,7 +12,9 @@ import typer
 
 from resprof.cli import options as opt
 from resprof.cli import recipe as rec
-from resprof.cli.output import Output, advise, say
+from resprof.cli.groups import grouped
+from resprof.cli.network import NetworkOptions
+from resprof.cli.output import Output, OutputOptions, advise, say
 from resprof.cli.stopped import Stopped
 from resprof.errors import EXIT_OK, NotMeasured, UsageError, printable
 from resprof.records.answer import Answer, Note
@@ -31,7 +33,9 @@ MOST_LAUNCHES = 1000
 _DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
 
 
+@grouped
 def bench(
+    *,
     models: opt.Models,
     mode: rec.ModeOption = Mode.INFER,
     batch: opt.Batches = "1,32",
@@ -67,26 +71,14 @@ def bench(
     on_oom: Annotated[
         OnOom, typer.Option("--on-oom", help="what follows when memory runs out")
     ] = OnOom.RECORD,
-    image: opt.Image = None,
-    classes: opt.Classes = None,
-    in_channels: opt.InChannels = None,
-    width: opt.Width = None,
-    shortcut: opt.ShortcutOption = None,
-    stride_in: opt.StrideInOption = None,
+    network: NetworkOptions,
     memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
     cudnn_benchmark: rec.CudnnBenchmarkOption = False,
-    optimizer: rec.OptimizerOption = None,
-    optimizer_impl: rec.OptimizerImplOption = None,
-    accumulate: rec.AccumulateOption = None,
-    checkpoint: rec.CheckpointOption = None,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    training: rec.TrainingOptions,
+    output: OutputOptions,
 ) -> int:
     """Measure latency, throughput, memory and energy, in a process each."""
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     if resume and run is None:
         raise UsageError("--resume without a run to resume", hint="name its file with --run")
     plan = Plan(
@@ -97,31 +89,16 @@ def bench(
         energy_s=0.0 if no_energy else ENERGY_S,
     )
     batches, precisions = opt.parse_batches(batch), rec.parse_precisions(precision)
-    architectures = [
-        opt.architecture(
-            model,
-            image=image,
-            classes=classes,
-            in_channels=in_channels,
-            width=width,
-            shortcut=shortcut,
-            stride_in=stride_in,
-        )
-        for model in models
-    ]
+    architectures = [network.of(model) for model in models]
     chosen = [
         (
             architecture,
-            rec.recipe_of(
+            training.recipe(
                 architecture,
                 mode=mode,
                 batch=size,
                 precision=arithmetic,
                 memory_format=memory_format,
-                optimizer=optimizer,
-                optimizer_impl=optimizer_impl,
-                accumulate=accumulate,
-                checkpoint=checkpoint,
                 engine=engine,
                 cudnn_benchmark=cudnn_benchmark,
             ),

@@ -9,7 +9,9 @@ import typer
 
 from resprof.cli import options as opt
 from resprof.cli import recipe as rec
-from resprof.cli.output import Output, advise
+from resprof.cli.groups import grouped
+from resprof.cli.network import NetworkOptions
+from resprof.cli.output import OutputOptions, advise
 from resprof.errors import EXIT_NO, EXIT_OK, UsageError, printable
 from resprof.records.answer import Answer
 from resprof.records.recipe import MemoryFormat, Mode, Precision
@@ -20,7 +22,9 @@ if TYPE_CHECKING:
     from resprof.records.calibration import Calibration
 
 
+@grouped
 def budget(
+    *,
     models: opt.Models,
     memory: Annotated[
         str | None, typer.Option(metavar="SIZE", help="the device's memory, such as 80GiB")
@@ -39,25 +43,13 @@ def budget(
     ] = False,
     mode: rec.ModeOption = Mode.TRAIN,
     precision: rec.PrecisionOption = Precision.FP32,
-    image: opt.Image = None,
-    classes: opt.Classes = None,
-    in_channels: opt.InChannels = None,
-    width: opt.Width = None,
-    shortcut: opt.ShortcutOption = None,
-    stride_in: opt.StrideInOption = None,
+    network: NetworkOptions,
     memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
-    optimizer: rec.OptimizerOption = None,
-    optimizer_impl: rec.OptimizerImplOption = None,
-    accumulate: rec.AccumulateOption = None,
-    checkpoint: rec.CheckpointOption = None,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    training: rec.TrainingOptions,
+    output: OutputOptions,
 ) -> int:
     """Find the largest batch for a memory budget, without a GPU."""
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     from resprof.jobs.fit import largest_batch
     from resprof.records.calibration import read_calibration
     from resprof.report.tables.budget import budget_table, grid_table
@@ -66,29 +58,14 @@ def budget(
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
     total, capability = _device(memory, device, calibrated)
     in_use, kept_free = parse_size(used, "used"), parse_share(margin, "margin")
-    architectures = [
-        opt.architecture(
-            model,
-            image=image,
-            classes=classes,
-            in_channels=in_channels,
-            width=width,
-            shortcut=shortcut,
-            stride_in=stride_in,
-        )
-        for model in models
-    ]
+    architectures = [network.of(model) for model in models]
     recipes = [
-        rec.recipe_of(
+        training.recipe(
             architecture,
             mode=mode,
             batch=1,
             precision=precision,
             memory_format=memory_format,
-            optimizer=optimizer,
-            optimizer_impl=optimizer_impl,
-            accumulate=accumulate,
-            checkpoint=checkpoint,
         )
         for architecture in architectures
     ]

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from resprof.cli import options as opt
-from resprof.cli.output import advise, emit, say
+from resprof.cli.output import Force, advise, emit, say
 from resprof.errors import UsageError, printable
 
 
@@ -21,7 +20,7 @@ def calibrate(
     peaks: Annotated[
         bool, typer.Option("--peaks", help="measure a large GEMM and copy instead, for roofline")
     ] = False,
-    force: opt.Force = False,
+    force: Force = False,
 ) -> None:
     """Measure what a GPU takes beside tensors, or what it can do at most, into a file."""
     if device != "cuda":

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resprof.cli import options as opt
-from resprof.cli.output import Format, Output, advise, say
+from resprof.cli.groups import grouped
+from resprof.cli.output import Format, Output, OutputOptions, advise, say
 from resprof.errors import EXIT_NO, EXIT_OK, UsageError, printable, printable_path
 from resprof.records.answer import Answer, Note
 from resprof.units import parse_share
@@ -24,7 +24,9 @@ _QUESTIONS = ("slower", "memory", "energy")
 _EXAMPLE = "write it like --fail-on slower:2% or --fail-on slower:2%,memory:5%"
 
 
+@grouped
 def compare(
+    *,
     runs: Annotated[
         list[str], typer.Argument(metavar="RUN", help="run files; the first is the baseline")
     ],
@@ -43,16 +45,12 @@ def compare(
     published: Annotated[
         bool, typer.Option("--published", help="put beside what others have published")
     ] = False,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    output: OutputOptions,
 ) -> int:
     """Show a run file again, or hold runs against a baseline."""
     from resprof.jobs.compare import is_same, read, refuse_overwriting, refuse_same
 
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     limits = _limits(fail_on, strict=strict)
     if published and out.format is Format.CSV:
         raise UsageError(

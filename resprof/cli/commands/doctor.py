@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from resprof.cli import options as opt
-from resprof.cli.output import Output, advise
+from resprof.cli.groups import grouped
+from resprof.cli.output import OutputOptions, advise
 from resprof.records.answer import Answer
 
 
+@grouped
 def doctor(
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    *,
+    output: OutputOptions,
 ) -> None:
     """Say what this machine is, what would spoil a measurement, and how to mend it."""
     from resprof.jobs.doctor import examine
     from resprof.records.doctor import Severity
     from resprof.report.tables.doctor import doctor_tables, findings_table
 
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     environment, result = examine()
     out.write(
         Answer(command="doctor", results=(result,), environment=environment),

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from resprof.cli import options as opt
-from resprof.cli.output import Output, advise
+from resprof.cli.groups import grouped
+from resprof.cli.network import NetworkOptions
+from resprof.cli.output import OutputOptions, advise
 from resprof.errors import EXIT_NO, EXIT_OK, UsageError
 from resprof.jobs.count import flops as count_flops
 from resprof.records.answer import Answer, Note
@@ -21,17 +23,14 @@ from resprof.report.tables.flops import CONVENTION, comparison_table, flops_tabl
 _CONVENTION = Note(code="convention", message=CONVENTION)
 
 
+@grouped
 def flops(
+    *,
     models: opt.Models,
     per: Annotated[Per | None, typer.Option(help="rows: per stage, block or layer")] = None,
     mode: Annotated[Mode, typer.Option(help="forward, or forward and backward")] = Mode.INFER,
     batch: opt.Batch = "1",
-    image: opt.Image = None,
-    classes: opt.Classes = None,
-    in_channels: opt.InChannels = None,
-    width: opt.Width = None,
-    shortcut: opt.ShortcutOption = None,
-    stride_in: opt.StrideInOption = None,
+    network: NetworkOptions,
     check: Annotated[
         bool, typer.Option("--check", help="count again with fvcore and torch; 1 if they differ")
     ] = False,
@@ -41,14 +40,10 @@ def flops(
     unique: Annotated[
         bool, typer.Option("--unique", help="the distinct convolution shapes, for a simulator")
     ] = False,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    output: OutputOptions,
 ) -> int:
     """Count parameters, MACs and FLOPs, and hold them against the paper."""
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     if unique and per is not None:
         raise UsageError(
             "--unique and --per contradict each other", hint="--unique has a row per shape"
@@ -64,18 +59,7 @@ def flops(
             "--reconcile and --unique are of one image, forward",
             hint="leave out --mode and --batch",
         )
-    architectures = [
-        opt.architecture(
-            model,
-            image=image,
-            classes=classes,
-            in_channels=in_channels,
-            width=width,
-            shortcut=shortcut,
-            stride_in=stride_in,
-        )
-        for model in models
-    ]
+    architectures = [network.of(model) for model in models]
     results = tuple(
         count_flops(
             architecture,

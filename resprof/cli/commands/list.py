@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from resprof.cli import options as opt
-from resprof.cli.output import Output, advise
+from resprof.cli.groups import grouped
+from resprof.cli.output import OutputOptions, advise
 from resprof.records.answer import Answer
 
 
+@grouped
 def list_networks(
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    *,
+    output: OutputOptions,
 ) -> None:
     """List the networks, their options and what they cost."""
     from resprof.jobs.networks import networks
     from resprof.report.tables.networks import list_table
 
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     result = networks()
     out.write(
         Answer(command="list", results=(result,)),

@@ -9,63 +9,43 @@ import typer
 
 from resprof.cli import options as opt
 from resprof.cli import recipe as rec
-from resprof.cli.output import Output, advise
+from resprof.cli.groups import grouped
+from resprof.cli.network import NetworkOptions
+from resprof.cli.output import OutputOptions, advise
 from resprof.records.answer import Answer
 from resprof.records.recipe import MemoryFormat, Mode
 
 
+@grouped
 def memory(
+    *,
     model: opt.Model,
     mode: rec.ModeOption = Mode.TRAIN,
     batch: opt.Batches = "1",
     precision: rec.PrecisionsOption = "fp32",
-    image: opt.Image = None,
-    classes: opt.Classes = None,
-    in_channels: opt.InChannels = None,
-    width: opt.Width = None,
-    shortcut: opt.ShortcutOption = None,
-    stride_in: opt.StrideInOption = None,
+    network: NetworkOptions,
     memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
-    optimizer: rec.OptimizerOption = None,
-    optimizer_impl: rec.OptimizerImplOption = None,
-    accumulate: rec.AccumulateOption = None,
-    checkpoint: rec.CheckpointOption = None,
+    training: rec.TrainingOptions,
     expandable: Annotated[
         bool, typer.Option("--expandable", help="the allocator with expandable segments")
     ] = False,
     calibration: Annotated[
         str | None, typer.Option(metavar="FILE", help="a device's calibration file")
     ] = None,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    output: OutputOptions,
 ) -> None:
     """Predict GPU memory without a GPU: peaks, stages, the course of a step."""
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     batches = opt.parse_batches(batch)
     precisions = rec.parse_precisions(precision)
-    architecture = opt.architecture(
-        model,
-        image=image,
-        classes=classes,
-        in_channels=in_channels,
-        width=width,
-        shortcut=shortcut,
-        stride_in=stride_in,
-    )
+    architecture = network.of(model)
     recipes = [
-        rec.recipe_of(
+        training.recipe(
             architecture,
             mode=mode,
             batch=size,
             precision=chosen,
             memory_format=memory_format,
-            optimizer=optimizer,
-            optimizer_impl=optimizer_impl,
-            accumulate=accumulate,
-            checkpoint=checkpoint,
         )
         for chosen in precisions
         for size in batches

@@ -6,28 +6,26 @@ from typing import Annotated
 
 import typer
 
-from resprof.cli import options as opt
-from resprof.cli.output import Output, advise
+from resprof.cli.groups import grouped
+from resprof.cli.output import OutputOptions, advise
 from resprof.records.answer import Answer
 
 
+@grouped
 def paper(
+    *,
     only: Annotated[
         str | None,
         typer.Option(metavar="ID", help="one claim, or all that start so, such as flops.table1"),
     ] = None,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    output: OutputOptions,
 ) -> None:
     """Compute every figure of the paper again."""
     from resprof.jobs.paper import check_paper
     from resprof.records.paper import PaperResult
     from resprof.report.tables.paper import claims_table
 
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     claims = check_paper(only)
     out.write(
         Answer(command="paper", results=(PaperResult(rows=claims),)),

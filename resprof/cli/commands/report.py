@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from resprof.cli import options as opt
-from resprof.cli.output import emit, say, stdout_screen
+from resprof.cli.output import Force, emit, say, stdout_screen
 from resprof.errors import EXIT_OK, NotMeasured, UsageError
 from resprof.records.recipe import Workload
 
@@ -25,7 +24,7 @@ def report(
             "--measure/--no-measure", help="or show only the runs that lie in FOLDER/runs"
         ),
     ] = True,
-    force: opt.Force = False,
+    force: Force = False,
 ) -> int:
     """Count all networks, check the paper, measure, predict; write it all."""
     from resprof.jobs.report import write_report

@@ -10,13 +10,14 @@ import typer
 
 from resprof.cli import options as opt
 from resprof.cli import recipe as rec
-from resprof.cli.output import Output, advise
+from resprof.cli.groups import grouped
+from resprof.cli.network import NetworkOptions
+from resprof.cli.output import Output, OutputOptions, advise
 from resprof.errors import UsageError
 from resprof.records.answer import Answer, Note
 from resprof.records.flops import Per
 from resprof.records.fusion import Fusion
 from resprof.records.recipe import Engine, MemoryFormat, Mode, Precision
-from resprof.units import parse_count
 
 if TYPE_CHECKING:
     from resprof.jobs.roofline import Against
@@ -55,7 +56,9 @@ EngineOption = Annotated[
 ]
 
 
+@grouped
 def roofline(
+    *,
     model: ModelOption = None,
     device: Annotated[
         str | None, typer.Option(metavar="ID", help="a device of the catalog, by its datasheet")
@@ -75,50 +78,27 @@ def roofline(
     mode: ModeOption = None,
     batch: BatchOption = None,
     precision: PrecisionOption = None,
-    image: opt.Image = None,
-    classes: opt.Classes = None,
-    in_channels: opt.InChannels = None,
-    width: opt.Width = None,
-    shortcut: opt.ShortcutOption = None,
-    stride_in: opt.StrideInOption = None,
+    network: NetworkOptions,
     memory_format: MemoryFormatOption = None,
-    optimizer: rec.OptimizerOption = None,
-    optimizer_impl: rec.OptimizerImplOption = None,
-    accumulate: rec.AccumulateOption = None,
-    checkpoint: rec.CheckpointOption = None,
+    training: rec.TrainingOptions,
     engine: EngineOption = None,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    output: OutputOptions,
 ) -> None:
     """Tell what bounds a network on a device: memory or arithmetic."""
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
-    network: dict[str, Any] = {
-        "image": image,
-        "classes": classes,
-        "in_channels": in_channels,
-        "width": width,
-        "shortcut": shortcut,
-        "stride_in": stride_in,
-    }
+    out = output.checked()
     recipe: dict[str, Any] = {
         "mode": mode,
         "batch": opt.parse_batch(batch) if batch is not None else None,
         "precision": precision,
         "memory_format": memory_format,
-        "optimizer": optimizer,
-        "optimizer_impl": optimizer_impl,
-        "accumulate": accumulate,
-        "checkpoint": checkpoint,
         "engine": engine,
     }
+    typed = {key: value for key, value in recipe.items() if value is not None}
     against = _against(device, peaks, per, fusion, among_run=run is not None)
     if run is None:
-        _without_run(model, network, recipe, against, out)
+        _without_run(model, network, typed, training, against, out)
     else:
-        _of_run(Path(run), model, network, recipe, against, out)
+        _of_run(Path(run), model, network, typed | training.given(), against, out)
 
 
 def _against(
@@ -142,8 +122,9 @@ def _against(
 
 def _without_run(
     model: str | None,
-    network: Mapping[str, Any],
+    network: NetworkOptions,
     recipe: Mapping[str, Any],
+    training: rec.TrainingOptions,
     against: Against,
     out: Output,
 ) -> None:
@@ -151,10 +132,9 @@ def _without_run(
 
     if model is None:
         raise UsageError("which network?", hint="name one, such as resnet50; see: resprof list")
-    architecture = opt.architecture(model, **network)
-    given = {key: value for key, value in recipe.items() if value is not None}
-    chosen: dict[str, Any] = dict.fromkeys(recipe) | _DEFAULTS | given
-    result, notes = roofline_on(architecture, rec.recipe_of(architecture, **chosen), against)
+    architecture = network.of(model)
+    chosen = training.recipe(architecture, **{**_DEFAULTS, **recipe})
+    result, notes = roofline_on(architecture, chosen, against)
     _write(out, (result,), notes, None)
     if against.device is not None:
         advise(f"resprof bench {architecture.id} --stages --run FILE, then: roofline --run FILE")
@@ -163,7 +143,7 @@ def _without_run(
 def _of_run(
     file: Path,
     model: str | None,
-    network: Mapping[str, Any],
+    network: NetworkOptions,
     recipe: Mapping[str, Any],
     against: Against,
     out: Output,
@@ -171,13 +151,9 @@ def _of_run(
     from resprof.jobs.roofline import roofline_of_run
     from resprof.records.run_file import read_run
 
-    given = [key for key, value in network.items() if value is not None]
-    wanted = {key: value for key, value in recipe.items() if value is not None}
-    if "accumulate" in wanted:
-        most = rec.MOST_ACCUMULATED
-        wanted["accumulate"] = parse_count(wanted["accumulate"], "accumulate", most=most)
+    given, wanted = list(network.given()), dict(recipe)
     if model is not None:
-        architecture = opt.architecture(model, **network)
+        architecture = network.of(model)
         wanted |= {"model": architecture.id}
         wanted |= {key: getattr(architecture, key) for key in given if key in _OF_NETWORK}
     elif given:

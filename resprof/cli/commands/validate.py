@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resprof.cli import options as opt
-from resprof.cli.output import Output, say
+from resprof.cli.groups import grouped
+from resprof.cli.output import Output, OutputOptions, say
 from resprof.errors import EXIT_NO, EXIT_OK, NotMeasured, UsageError, printable, printable_path
 from resprof.records.answer import Answer
 from resprof.units import parse_share
@@ -28,7 +28,9 @@ class Part(StrEnum):
     LARGEST = "largest"
 
 
+@grouped
 def validate(
+    *,
     models: Annotated[
         list[str] | None, typer.Argument(metavar="MODEL", help="networks; a set unless named")
     ] = None,
@@ -51,14 +53,10 @@ def validate(
         Part | None,
         typer.Option(help="CUDA: workloads event by event, or the largest batch; default: both"),
     ] = None,
-    format: opt.FormatOption = None,
-    json: opt.Json = False,
-    csv: opt.Csv = False,
-    output: opt.Out = None,
-    force: opt.Force = False,
+    output: OutputOptions,
 ) -> int:
     """Hold predicted memory against a run on this machine."""
-    out = Output.of(format=format, json=json, csv=csv, path=output, force=force)
+    out = output.checked()
     allowed = parse_share(tolerance, "tolerance") if tolerance is not None else None
     if histories is not None:
         if models or only is not None or keep is not None or device != "cpu":
