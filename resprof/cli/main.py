@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import signal
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -14,44 +16,28 @@ import typer
 
 import resprof
 from resprof import errors
-from resprof.cli.commands.bench import bench
-from resprof.cli.commands.budget import budget
-from resprof.cli.commands.calibrate import calibrate
-from resprof.cli.commands.compare import compare
-from resprof.cli.commands.doctor import doctor
-from resprof.cli.commands.flops import flops
-from resprof.cli.commands.list import list_networks
-from resprof.cli.commands.memory import memory
-from resprof.cli.commands.paper import paper
-from resprof.cli.commands.report import report
-from resprof.cli.commands.roofline import roofline
-from resprof.cli.commands.show import show
-from resprof.cli.commands.validate import validate
 from resprof.cli.output import StdoutLost, emit, say
 from resprof.cli.stopped import Stopped
 
-app = typer.Typer(
-    add_completion=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("list")(list_networks)
-app.command("show")(show)
-app.command("flops")(flops)
-app.command("paper")(paper)
-app.command("memory")(memory)
-app.command("budget")(budget)
-app.command("bench")(bench)
-app.command("roofline")(roofline)
-app.command("compare")(compare)
-app.command("validate")(validate)
-app.command("calibrate")(calibrate)
-app.command("report")(report)
-app.command("doctor")(doctor)
+COMMANDS = {
+    "list": "list_networks",
+    "show": "show",
+    "flops": "flops",
+    "paper": "paper",
+    "memory": "memory",
+    "budget": "budget",
+    "bench": "bench",
+    "roofline": "roofline",
+    "compare": "compare",
+    "validate": "validate",
+    "calibrate": "calibrate",
+    "report": "report",
+    "doctor": "doctor",
+}
+"""Every command, in the order of the help, and its function in the module of that name."""
 
 
-@app.callback(invoke_without_command=True)
-def root(
+def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
@@ -61,6 +47,20 @@ def root(
         raise typer.Exit
     if context.invoked_subcommand is None:
         emit(f"{context.get_help()}\n")
+
+
+def _app(names: Iterable[str]) -> typer.Typer:
+    """The program with these commands; the modules of others are not loaded."""
+    app = typer.Typer(
+        add_completion=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback(invoke_without_command=True)(_root)
+    for name in names:
+        module = importlib.import_module(f"resprof.cli.commands.{name}")
+        app.command(name)(getattr(module, COMMANDS[name]))
+    return app
 
 
 def run() -> None:
@@ -77,7 +77,9 @@ def run() -> None:
 
 def main(arguments: list[str]) -> int:
     """Runs one command and returns its exit code; every failure is two lines on stderr."""
+    named = next((each for each in arguments if not each.startswith("-")), None)
     try:
+        app = _app([named] if named in COMMANDS else COMMANDS)
         code = app(arguments, prog_name="resprof", standalone_mode=False)
         return code if isinstance(code, int) else errors.EXIT_OK
     except BrokenPipeError:
@@ -123,8 +125,7 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
     exit_code = getattr(error, "exit_code", None)
     format_message = getattr(error, "format_message", None)
     if isinstance(exit_code, int) and callable(format_message):
-        known = {command.name for command in app.registered_commands}
-        command = next((argument for argument in arguments if argument in known), None)
+        command = next((argument for argument in arguments if argument in COMMANDS), None)
         where = f"resprof {command} --help" if command else "resprof --help"
         message = str(format_message()).replace("Value error, ", "")
         return _fail(" ".join(message.split()), f"see: {where}", exit_code)
