@@ -22,8 +22,8 @@ from resprof.records.codec import to_plain
 from resprof.records.cost import Kind, Layer
 from resprof.records.decode import from_plain
 from resprof.records.environment import Environment
+from resprof.records.memory_history import MemoryHistory
 from resprof.records.recipe import MemoryFormat, Precision
-from resprof.records.validation import MemoryHistory
 
 if TYPE_CHECKING:
     import torch

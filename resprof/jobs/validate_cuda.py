@@ -27,6 +27,7 @@ from resprof.records.codec import to_plain
 from resprof.records.decode import from_plain
 from resprof.records.fit import MemoryResult
 from resprof.records.memory import MemoryPeak
+from resprof.records.memory_history import MemoryHistory, history_lines, read_history
 from resprof.records.recipe import (
     Checkpoint,
     MemoryFormat,
@@ -38,15 +39,7 @@ from resprof.records.recipe import (
     train,
 )
 from resprof.records.trace import Phase
-from resprof.records.validation import (
-    GpuValidationResult,
-    GpuValidationRow,
-    Level,
-    LevelCheck,
-    MemoryHistory,
-    history_lines,
-    read_history,
-)
+from resprof.records.validation import GpuValidationResult, GpuValidationRow, Level, LevelCheck
 
 TOLERANCE = 0.01
 HELD_FROM_BATCH = 32

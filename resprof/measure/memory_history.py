@@ -21,7 +21,7 @@ from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageE
 from resprof.measure.bound import command, explain, private_stdout, raise_explained
 from resprof.measure.environment import machine_environment
 from resprof.records.environment import DeviceKind, Environment
-from resprof.records.validation import HistoryAction, HistoryEvent
+from resprof.records.memory_history import HistoryAction, HistoryEvent
 
 if TYPE_CHECKING:
     import torch

@@ -9,14 +9,9 @@ from resprof.memory.allocator import DEFAULT, CachingAllocator
 from resprof.memory.overlay import MATRIX_MULTIPLY
 from resprof.memory.stream import flatten
 from resprof.records.memory import AllocatorSettings, MemoryPeak
+from resprof.records.memory_history import HistoryAction, HistoryEvent
 from resprof.records.trace import Trace
-from resprof.records.validation import (
-    EventMatch,
-    HistoryAction,
-    HistoryEvent,
-    ReplayCheck,
-    Unmatched,
-)
+from resprof.records.validation import EventMatch, ReplayCheck, Unmatched
 
 _TAKING_MORE = ("convolution", "batch_norm")
 _GROWING = frozenset({HistoryAction.SEGMENT_ALLOC, HistoryAction.SEGMENT_MAP})

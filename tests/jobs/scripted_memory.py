@@ -13,7 +13,7 @@ import torch
 from resprof.measure.environment import machine_environment
 from resprof.measure.memory_history import Usage, main
 from resprof.records.environment import Environment, Gpu
-from resprof.records.validation import HistoryAction, HistoryEvent
+from resprof.records.memory_history import HistoryAction, HistoryEvent
 
 TOTAL = 80 * 2**30
 GPU = Gpu(name="NVIDIA Test", uuid=None, capability="9.0", memory_bytes=TOTAL, driver="1.2")

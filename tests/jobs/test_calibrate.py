@@ -35,8 +35,8 @@ from resprof.records.cost import Kind, Layer
 from resprof.records.decode import from_plain
 from resprof.records.environment import Environment, Gpu, TorchBuild
 from resprof.records.memory import MemoryPeak
+from resprof.records.memory_history import HistoryEvent, MemoryHistory
 from resprof.records.recipe import MemoryFormat, Mode, Precision, Recipe, Workload
-from resprof.records.validation import HistoryEvent, MemoryHistory
 
 MIB = 2**20
 FP32 = Arithmetic(maps="float32", weights="float32")

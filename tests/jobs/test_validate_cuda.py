@@ -31,17 +31,10 @@ from resprof.records.calibration import Calibration
 from resprof.records.codec import to_plain
 from resprof.records.decode import from_plain
 from resprof.records.memory import MemoryPeak
+from resprof.records.memory_history import MemoryHistory, history_lines, read_history
 from resprof.records.recipe import Precision, Recipe, Workload, train
 from resprof.records.trace import Action, Role
-from resprof.records.validation import (
-    BatchTry,
-    GpuValidationResult,
-    LargestBatchCheck,
-    Level,
-    MemoryHistory,
-    history_lines,
-    read_history,
-)
+from resprof.records.validation import BatchTry, GpuValidationResult, LargestBatchCheck, Level
 from tests.jobs.model_device import ModelDevice
 from tests.jobs.scripted_memory import GPU, TOTAL, ScriptedMemory
 from tests.memory.memory_histories import CONTEXT, peak_of, recorded

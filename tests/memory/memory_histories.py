@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from resprof.memory.allocator import CachingAllocator
 from resprof.memory.stream import flatten
 from resprof.records.memory import MemoryPeak
+from resprof.records.memory_history import HistoryAction, HistoryEvent
 from resprof.records.trace import Trace
-from resprof.records.validation import HistoryAction, HistoryEvent
 
 CONTEXT = 480 * 2**20
 

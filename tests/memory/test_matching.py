@@ -18,8 +18,9 @@ from resprof.memory.matching import (
     takes_more,
 )
 from resprof.memory.stream import flatten
+from resprof.records.memory_history import HistoryAction, HistoryEvent
 from resprof.records.trace import Action, Event, Role, Trace
-from resprof.records.validation import HistoryAction, HistoryEvent, Unmatched
+from resprof.records.validation import Unmatched
 from tests.memory.memory_histories import peak_of, recorded
 from tests.memory.memory_traces import inference, training
 

@@ -1,8 +1,0 @@
-"""Lets tests share modules as ``tests.memory...``, which importlib mode alone does not."""
-
-from __future__ import annotations
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[2]))
