@@ -291,6 +291,8 @@ def test_the_largest_batch_counts_like_the_other_rows(
     out = capsys.readouterr().out
     assert "The largest batch, predicted and found" in out
     assert all(word in out for word in words)
+    assert main([*arguments, "--only", "largest", "--csv"]) == code
+    assert capsys.readouterr().out.startswith("model,recipe,predicted_batch,")
     tried = len(device.batches)
     assert main([*arguments, "--only", "workloads"]) == 0
     assert "The largest batch" not in capsys.readouterr().out
