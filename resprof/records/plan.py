@@ -8,7 +8,7 @@ from enum import StrEnum
 from resprof.records.recipe import Workload
 
 ENERGY_S = 5.0
-"""Energy counters step ten times a second: over less, the steps at both ends weigh 4% or more."""
+"""A counter that steps ten times a second is off by up to 2% of this at either end."""
 
 
 class Metric(StrEnum):
