@@ -83,7 +83,7 @@ summary { cursor: pointer; }
   details::details-content { content-visibility: visible; block-size: auto; }
   thead { display: table-header-group; break-inside: avoid; }
   .long thead th { position: static; }
-  tr, .chart, .wide:not(.long) { break-inside: avoid; }
+  tr, caption, .chart, .wide:not(.long) { break-inside: avoid; }
   h2, h3, caption, summary { break-after: avoid; }
   th, td { padding: .1rem .4rem; }
 }
