@@ -74,10 +74,10 @@ def write_report(
 ) -> Report:
     """Counts, checks, measures and predicts, and writes all of it below ``folder``.
 
-    Files of an earlier report, named in its manifest, are replaced, and removed where this one has
-    none of that name. A file of the same name that is not in it raises ``UsageError`` before any
-    work, unless ``force``. Run files are never replaced. Without ``measure`` the runs in the
-    folder are all that is shown of measurements.
+    Files of an earlier report, named in its manifest, are replaced, and removed where this one is
+    whole and has none of that name. A file of the same name that is not in it raises
+    ``UsageError`` before any work, unless ``force``. Run files are never replaced. Without
+    ``measure`` the runs in the folder are all that is shown of measurements.
     """
     opened = ReportFolder.opened(folder, force=force)
     networks = NETWORKS[:1] if quick else NETWORKS
@@ -101,14 +101,16 @@ def write_report(
     opened.refuse_foreign(files)
     opened = opened.claimed(files)
     opened.write(files)
-    opened.settled(files)
+    incomplete = [*unpredicted, *unread, *([] if drawn else [_NOT_DRAWN])]
+    # What this machine or a run file lacks today is no reason to lose what was made before.
+    removed = 0 if incomplete else opened.settled(files)
     return Report(
         folder=folder,
         files=(*files, MANIFEST),
         run_file=run_file,
         measured=_first_table(devices),
         failed=failed,
-        notes=(*unpredicted, *unread, *([] if drawn else [_NOT_DRAWN])),
+        notes=(*incomplete, *_removed(removed)),
     )
 
 
@@ -184,6 +186,13 @@ def _predicted(
         return predicted(networks, say=say), []
     except EnvironmentMissing as error:
         return None, [f"nothing is predicted: {error.message}"]
+
+
+def _removed(files: int) -> list[str]:
+    if not files:
+        return []
+    what = "1 file" if files == 1 else f"{files} files"
+    return [f"removed what only an earlier report had: {what}"]
 
 
 def _first_table(devices: Sequence[MeasuredDevice]) -> Table | None:

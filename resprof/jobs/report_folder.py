@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from resprof.errors import UsageError, printable_path
-from resprof.records.codec import SCHEMA, to_json
+from resprof.records.manifest import manifest_text, read_manifest
 from resprof.report.files import write_whole
 
 MANIFEST = "manifest.json"
@@ -32,7 +31,7 @@ class ReportFolder:
     def opened(cls, path: Path, *, force: bool) -> ReportFolder:
         """The folder, made if it is not there; ``UsageError`` where nothing can be written."""
         _make(path)
-        return cls(path=path, owned=frozenset(_owned(path)), force=force)
+        return cls(path=path, owned=_owned(path, force=force), force=force)
 
     def refuse_foreign(self, files: Iterable[str]) -> None:
         """Raises ``UsageError`` for a file that is there and of no earlier report."""
@@ -46,20 +45,32 @@ class ReportFolder:
     def claimed(self, files: Iterable[str]) -> ReportFolder:
         """Writes a manifest that has these too: after an interrupt they may still be replaced."""
         owned = frozenset({*files, *self.owned, MANIFEST})
-        self.write({MANIFEST: to_json({"schema": SCHEMA, "files": sorted(owned)})})
+        self.write({MANIFEST: manifest_text(owned)})
         return replace(self, owned=owned)
 
-    def settled(self, files: Iterable[str]) -> ReportFolder:
-        """Removes what an earlier report wrote and this one did not: nothing shows it any more."""
-        owned = frozenset({*files, MANIFEST})
-        for name in self.owned - owned:
-            file = self.path / name
-            # A manifest is a file that anybody may have written.
-            inside = file.resolve().is_relative_to(self.path.resolve())
-            if inside and file.is_file() and Path(name).parts[0] != RUNS:
-                file.unlink()
-                _remove_empty(file.parent, self.path)
-        return replace(self, owned=frozenset()).claimed(owned)
+    def settled(self, files: Iterable[str]) -> int:
+        """Removes what only an earlier report wrote, as nothing shows it now; returns how many."""
+        written = frozenset({*files, MANIFEST})
+        removed = sum(self._remove(name) for name in sorted(self.owned - written))
+        self.write({MANIFEST: manifest_text(written)})
+        return removed
+
+    def _remove(self, name: str) -> bool:
+        """Whether the file was there and of this folder; what a link leads to elsewhere is not."""
+        file, top = self.path / name, self.path.resolve()
+        parent = file.parent.resolve()
+        below = parent.is_relative_to(top) and (parent / file.name).relative_to(top)
+        if not below or below.parts[0] == RUNS or not file.is_file():
+            return False
+        try:
+            file.unlink()
+            _remove_empty(parent, top)
+        except OSError as error:
+            raise UsageError(
+                f"cannot remove {printable_path(file)} of an earlier report: {error.strerror}",
+                hint="make the folder writable, or name another one with --out",
+            ) from None
+        return True
 
     def write(self, files: Files) -> None:
         """Writes each file whole."""
@@ -74,16 +85,20 @@ def _remove_empty(folder: Path, top: Path) -> None:
         folder = folder.parent
 
 
-def _owned(folder: Path) -> set[str]:
+def _owned(folder: Path, *, force: bool) -> frozenset[str]:
+    """What an earlier report wrote; by force, a file that is no manifest is one of no files."""
+    file = folder / MANIFEST
     try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return {str(file) for file in files}
+        return read_manifest(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return set()
-    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
+    except (OSError, UnicodeError, UsageError) as error:
+        if force:
+            return frozenset()
+        why = error.message if isinstance(error, UsageError) else "it cannot be read as text"
         raise UsageError(
-            f"{printable_path(folder / MANIFEST)} is not the manifest of a report",
-            hint="name another folder with --out",
+            f"{printable_path(file)}: {why}",
+            hint="name another folder with --out, or replace it with --force",
         ) from None
 
 
