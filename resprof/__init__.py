@@ -1,11 +1,16 @@
 """resprof: the bench on which hardware and framework teams put a ResNet.
 
-Importing it loads neither torch nor pandas; what needs them loads them when it is called.
+Importing it loads nothing else; what is asked for is loaded then, torch and pandas where it is
+called.
 """
 
-__version__ = "0.1.0"
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from resprof.api import architecture, build, compare, count, frame, paper, roofline
+if TYPE_CHECKING:
+    from resprof.api import architecture, build, compare, count, frame, paper, roofline
+
+__version__ = "0.1.0"
 
 __all__ = [
     "__version__",
@@ -17,3 +22,15 @@ __all__ = [
     "paper",
     "roofline",
 ]
+
+
+if not TYPE_CHECKING:  # where types are checked, a name that is not above is a mistake
+
+    def __getattr__(name: str) -> Any:
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module("resprof.api"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

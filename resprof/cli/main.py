@@ -77,9 +77,9 @@ def run() -> None:
 
 def main(arguments: list[str]) -> int:
     """Runs one command and returns its exit code; every failure is two lines on stderr."""
-    named = next((each for each in arguments if not each.startswith("-")), None)
+    named = _named(arguments)
     try:
-        app = _app([named] if named in COMMANDS else COMMANDS)
+        app = _app([named] if named else COMMANDS)
         code = app(arguments, prog_name="resprof", standalone_mode=False)
         return code if isinstance(code, int) else errors.EXIT_OK
     except BrokenPipeError:
@@ -93,7 +93,12 @@ def main(arguments: list[str]) -> int:
             _discard_stdout()
         return _fail(error.message, error.hint, error.exit_code)
     except Exception as error:
-        return _unexpected(error, arguments)
+        return _unexpected(error, named)
+
+
+def _named(arguments: list[str]) -> str | None:
+    """The command asked for; options of the program itself, before it, need them all."""
+    return arguments[0] if arguments and arguments[0] in COMMANDS else None
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -114,7 +119,7 @@ def _discard_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _unexpected(error: Exception, arguments: list[str]) -> int:
+def _unexpected(error: Exception, command: str | None) -> int:
     """The option parser's errors, a disk that is full, and bugs."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         _discard_stdout()
@@ -125,7 +130,6 @@ def _unexpected(error: Exception, arguments: list[str]) -> int:
     exit_code = getattr(error, "exit_code", None)
     format_message = getattr(error, "format_message", None)
     if isinstance(exit_code, int) and callable(format_message):
-        command = next((argument for argument in arguments if argument in COMMANDS), None)
         where = f"resprof {command} --help" if command else "resprof --help"
         message = str(format_message()).replace("Value error, ", "")
         return _fail(" ".join(message.split()), f"see: {where}", exit_code)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from resprof.catalog.networks import variants
+from resprof.cli.main import COMMANDS as PROGRAM
 from resprof.cli.main import main
 from resprof.records.claim import CheckedClaim
 from resprof.records.flops import FlopsResult, LayerRow, PartRow
@@ -152,6 +153,7 @@ def test_paper_lists_claims_with_verdicts(capsys: pytest.CaptureFixture[str]) ->
         (["paper", "--only", "nonsense"], "flops"),
         (["show", "alexnet"], "resprof list"),
         (["nonsense"], "see: resprof --help"),
+        (["--nonsense", "flops"], "see: resprof --help"),
         (["report", "--out", "/proc/nothing"], "--out"),
     ],
 )
@@ -408,3 +410,14 @@ def test_an_interrupt_while_the_command_loads_is_no_traceback(tmp_path: Path) ->
     )
     assert done.returncode == 130
     assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["--help", "flops"], []])
+def test_the_help_names_every_command_in_a_whole_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    code, out, err = run(capsys, *arguments)
+    assert (code, err) == (0, "")
+    commands = out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands] == list(PROGRAM)
+    assert all(line.endswith(".") and not line.endswith("...") for line in commands)

@@ -77,7 +77,7 @@ def bench(
     training: rec.TrainingOptions,
     output: OutputOptions,
 ) -> int:
-    """Measure latency, throughput, memory and energy, in a process each."""
+    """Measure latency, throughput, memory and energy."""
     out = output.checked()
     if resume and run is None:
         raise UsageError("--resume without a run to resume", hint="name its file with --run")

@@ -22,7 +22,7 @@ def calibrate(
     ] = False,
     force: Force = False,
 ) -> None:
-    """Measure what a GPU takes beside tensors, or what it can do at most, into a file."""
+    """Measure what a GPU takes beside tensors, or can do at most."""
     if device != "cuda":
         raise UsageError(
             f"no calibration for device {printable(device)}", hint="write --device cuda"

@@ -12,7 +12,7 @@ def doctor(
     *,
     output: OutputOptions,
 ) -> None:
-    """Say what this machine is, what would spoil a measurement, and how to mend it."""
+    """Say what would spoil a measurement here, and how to mend it."""
     from resprof.jobs.doctor import examine
     from resprof.records.doctor import Severity
     from resprof.report.tables.doctor import doctor_tables, findings_table

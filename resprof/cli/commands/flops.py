@@ -42,7 +42,7 @@ def flops(
     ] = False,
     output: OutputOptions,
 ) -> int:
-    """Count parameters, MACs and FLOPs, and hold them against the paper."""
+    """Count parameters, MACs and FLOPs; hold them against the paper."""
     out = output.checked()
     if unique and per is not None:
         raise UsageError(

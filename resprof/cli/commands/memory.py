@@ -34,7 +34,7 @@ def memory(
     ] = None,
     output: OutputOptions,
 ) -> None:
-    """Predict GPU memory without a GPU: peaks, stages, the course of a step."""
+    """Predict GPU memory without a GPU: peaks, stages, timeline."""
     out = output.checked()
     batches = opt.parse_batches(batch)
     precisions = rec.parse_precisions(precision)

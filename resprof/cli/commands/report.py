@@ -26,7 +26,7 @@ def report(
     ] = True,
     force: Force = False,
 ) -> int:
-    """Count all networks, check the paper, measure, predict; write it all."""
+    """Count, check the paper, measure, predict; write it all."""
     from resprof.jobs.report import write_report
     from resprof.report.terminal import terminal
 

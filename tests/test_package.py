@@ -1,0 +1,27 @@
+"""The package itself: what it offers, and that it loads nothing before it is asked."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import resprof
+from resprof import api
+
+
+def test_it_offers_what_the_api_has() -> None:
+    offered = {name: getattr(resprof, name) for name in resprof.__all__ if name != "__version__"}
+    assert offered == {name: getattr(api, name) for name in offered}
+    assert set(resprof.__all__) <= set(dir(resprof))
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = resprof.nonsense  # type: ignore[attr-defined]
+
+
+def test_importing_it_loads_nothing_else() -> None:
+    program = "import sys, resprof; print([m for m in sys.modules if m.startswith('resprof.')])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
