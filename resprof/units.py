@@ -6,6 +6,7 @@ GB is 10^9 bytes, GiB is 2^30.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from resprof.errors import UsageError, printable
@@ -26,10 +27,12 @@ _SIZES = {
 }
 _SI_STEPS = ((10**15, "P"), (10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 _IEC_STEPS = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
-_TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"))
+_TIME_STEPS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
 _DURATIONS = {"ms": 1e-3, "s": 1.0, "min": 60.0}
 _LONGEST_S = 7 * 24 * 3600.0
 """A week: nobody waits longer for one configuration."""
+_FLOAT_NOISE = 1e-12
+"""A relative difference below this comes of the arithmetic."""
 _MOST_DIGITS = 18
 """Integers of more digits than this are refused: nothing that resprof counts needs them."""
 
@@ -120,10 +123,10 @@ def format_bytes(value: float, digits: int = 4) -> str:
 
 def format_seconds(value: float, digits: int = 4) -> str:
     """A duration: ``12.34 ms``."""
-    for step, unit in _TIME_STEPS:
-        if abs(value) >= step:
-            return f"{significant(value / step, digits)} {unit}"
-    return f"{significant(value * 1e9, digits)} ns" if value else "0 s"
+    if not value:
+        return "0 s"
+    step, unit = _step(value, _TIME_STEPS, digits) or _TIME_STEPS[-1]
+    return f"{significant(value / step, digits)} {unit}"
 
 
 def format_percent(share: float, digits: int = 1) -> str:
@@ -132,8 +135,15 @@ def format_percent(share: float, digits: int = 1) -> str:
 
 
 def format_deviation(share: float, digits: int = 1) -> str:
-    """A relative difference with its sign: ``+1.5%``."""
-    return f"{100 * share:+.{digits}f}%"
+    """A relative difference with its sign: ``+1.5%``, ``-0.0021%``; ``0%`` is none at all."""
+    if abs(share) < _FLOAT_NOISE:
+        return "0%"
+    percent = 100 * share
+    text = f"{percent:+.{digits}f}%"
+    if any(digit in text for digit in "123456789"):
+        return text
+    # A difference that is there is not rounded to none.
+    return f"{'+' if percent > 0 else '-'}{significant(abs(percent), 2)}%"
 
 
 def format_shape(shape: Sequence[int]) -> str:
@@ -143,16 +153,31 @@ def format_shape(shape: Sequence[int]) -> str:
 
 def significant(value: float, digits: int) -> str:
     """``value`` with that many significant digits, trailing zeros kept, never in exponent form."""
-    if value == 0:
-        return "0"
+    if value == 0 or not math.isfinite(value):
+        return "0" if value == 0 else str(value)
     rounded = f"{value:.{digits - 1}e}"
     exponent = int(rounded.partition("e")[2])
     return f"{value:,.{max(digits - 1 - exponent, 0)}f}"
 
 
-def _scaled(value: float, steps: Sequence[tuple[int, str]], base: str, digits: int) -> str:
-    for step, prefix in steps:
-        if abs(value) >= step:
-            return f"{significant(value / step, digits)} {prefix}"
-    plain = f"{value:,}" if isinstance(value, int) else significant(value, digits)
-    return f"{plain} {base}"
+def _scaled(value: float, steps: Sequence[tuple[float, str]], base: str, digits: int) -> str:
+    chosen = None if _is_plain(value, steps) else _step(value, steps, digits)
+    if chosen is None:
+        plain = f"{value:,}" if isinstance(value, int) else significant(value, digits)
+        return f"{plain} {base}"
+    step, prefix = chosen
+    return f"{significant(value / step, digits)} {prefix}"
+
+
+def _is_plain(value: float, steps: Sequence[tuple[float, str]]) -> bool:
+    """A whole number below the first step is written with all its digits."""
+    return isinstance(value, int) and abs(value) < steps[-1][0]
+
+
+def _step(
+    value: float, steps: Sequence[tuple[float, str]], digits: int
+) -> tuple[float, str] | None:
+    """The largest step that the value reaches once it is rounded; None below all of them."""
+    above = next((each for each in steps if abs(value) >= each[0]), (1.0, ""))
+    rounded = abs(float(f"{value / above[0]:.{digits - 1}e}")) * above[0]
+    return next((each for each in steps if rounded >= each[0]), None)

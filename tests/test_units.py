@@ -142,7 +142,53 @@ def test_digits_that_mean_something_are_as_many_as_asked_for(
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.0286, "0.02860"), (9.99996, "10.00"), (-0.5, "-0.5000"), (0.0, "0"), (1234.5, "1,234")],
+    [
+        (0.0286, "0.02860"),
+        (9.99996, "10.00"),
+        (-0.5, "-0.5000"),
+        (0.0, "0"),
+        (1234.5, "1,234"),
+        (math.inf, "inf"),
+        (math.nan, "nan"),
+    ],
 )
 def test_a_number_is_written_to_four_digits(value: float, text: str) -> None:
     assert units.significant(value, 4) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (units.format_si(999_949), "999.9 k"),
+        (units.format_si(999_950), "1.000 M"),
+        (units.format_si(999), "999"),
+        (units.format_si(999.96), "1.000 k"),
+        (units.format_bytes(2**20 - 1), "1.000 MiB"),
+        (units.format_bytes(1023), "1,023 B"),
+        (units.format_seconds(0.999949), "999.9 ms"),
+        (units.format_seconds(0.99996), "1.000 s"),
+        (units.format_seconds(1e-10), "0.1000 ns"),
+        (units.format_seconds(math.nan), "nan ns"),
+        (units.format_bytes(-math.inf), "-inf TiB"),
+    ],
+)
+def test_a_number_that_is_rounded_up_to_the_next_step_is_written_in_it(
+    text: str, expected: str
+) -> None:
+    assert text == expected
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.0, "0%"),
+        (1.0 - 0.9 - 0.1, "0%"),
+        (0.015, "+1.5%"),
+        (-1.0, "-100.0%"),
+        (-0.0005, "-0.1%"),
+        (0.00049, "+0.049%"),
+        (-3e-9, "-0.00000030%"),
+    ],
+)
+def test_a_difference_that_is_there_is_never_rounded_to_none(share: float, text: str) -> None:
+    assert units.format_deviation(share) == text

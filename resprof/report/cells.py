@@ -71,9 +71,15 @@ def headings(columns: Sequence[Column]) -> list[str]:
     """The titles in one line, with what the numbers are where not all are of one kind."""
     several = len({column.origin for column in columns if column.origin}) > 1
     return [
-        one_line(f"{column.title} ({column.origin})" if several and column.origin else column.title)
-        for column in columns
+        one_line(f"{column.title} ({origin})" if several and origin else column.title)
+        for column, origin in ((column, origin_beside(column)) for column in columns)
     ]
+
+
+def origin_beside(column: Column) -> str:
+    """What the numbers are; empty where the title is that very word, or nothing is known."""
+    origin = column.origin.value if column.origin else ""
+    return "" if origin == column.title else origin
 
 
 def one_line(text: str) -> str:

@@ -13,8 +13,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resprof.records.table import Column, Form, Table, Value
-from resprof.report.cells import ASCII, cell, headings, is_numeric, one_line
+from resprof.records.table import Column, Form, Origin, Table, Value
+from resprof.report.cells import ASCII, cell, headings, is_numeric, one_line, origin_beside
 
 _GAP = "  "
 _RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
@@ -59,7 +59,7 @@ def terminal(table: Table, screen: Screen) -> str:
     lines.append("")
     stacked = screen.width is not None and layout.width > screen.width
     if stacked:
-        lines += _stacked(table.columns, [*body, *foot], screen)
+        lines += _stacked(table.columns, body, foot, screen)
     else:
         lines += [line for head in heads for line in layout.row(head) if line.strip()]
         lines.append(_RULE * layout.width)
@@ -71,30 +71,58 @@ def terminal(table: Table, screen: Screen) -> str:
     return joined.translate(ASCII) if screen.ascii else joined
 
 
-def _stacked(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: Screen) -> list[str]:
-    """The first cell of each row, and below it a line or more for each of the others.
-
-    What is to be copied stays in one line.
-    """
+def _stacked(
+    columns: Sequence[Column],
+    body: Sequence[Sequence[str]],
+    foot: Sequence[Sequence[str]],
+    screen: Screen,
+) -> list[str]:
+    """The first cell of each row, and below it a line or more for each of the others."""
     names = headings(columns)
-    width = screen.width or 0
-    indent = max((len(each) for each in names[1:] if len(each) < width // 2), default=0) + len(_GAP)
-    room = width - indent
+    if not body:
+        return screen.wrapped(f"No rows of: {', '.join(names)}.")
+    indent = _indent(names[1:], screen)
     lines: list[str] = []
-    for first, *rest in rows:
+    for first, *rest in body:
         lines += [screen.styled(line, _BOLD) for line in screen.wrapped(first)]
-        for name, column, text in zip(names[1:], columns[1:], rest, strict=True):
-            if not text:
-                continue
-            code = column.form is Form.CODE
-            parts = [text] if code or room < _WORD_LEAST else screen.wrapped(text, room)
-            if len(name) < indent and max(map(len, parts)) <= room:
-                lines.append(name.ljust(indent) + parts[0])
-                lines += [" " * indent + part for part in parts[1:]]
-            else:
-                lines += [*screen.wrapped(name), *([text] if code else screen.wrapped(text))]
+        lines += _named(names[1:], columns[1:], rest, indent, screen)
+        lines.append("")
+    for row in foot:
+        # A sum in the first column is named like the others: it is not the name of a row.
+        start = int(not is_numeric(columns[0].form))
+        lines.append(screen.styled(row[0] if start else "total", _BOLD))
+        lines += _named(names[start:], columns[start:], row[start:], indent, screen)
         lines.append("")
     return lines[:-1]
+
+
+def _indent(names: Sequence[str], screen: Screen) -> int:
+    """Room for the names that leave the values half of the screen."""
+    half = (screen.width or 0) // 2
+    return max((len(name) for name in names if len(name) < half), default=0) + len(_GAP)
+
+
+def _named(
+    names: Sequence[str],
+    columns: Sequence[Column],
+    row: Sequence[str],
+    indent: int,
+    screen: Screen,
+) -> list[str]:
+    """Each cell beside its name, or below it; what is to be copied stays in one line."""
+    room = (screen.width or 0) - indent
+    lines: list[str] = []
+    for name, column, text in zip(names, columns, row, strict=True):
+        if not text.strip():
+            continue
+        code = column.form is Form.CODE
+        parts = [text] if code or room < _WORD_LEAST else screen.wrapped(text, room)
+        if len(name) < indent and max(map(len, parts)) <= room:
+            lines.append(name.ljust(indent) + parts[0])
+            lines += [" " * indent + part for part in parts[1:]]
+        else:
+            lines += [*screen.wrapped(name), *([text] if code else screen.wrapped(text))]
+    return lines
 
 
 def _heads(columns: Sequence[Column]) -> list[list[str]]:
@@ -102,11 +130,11 @@ def _heads(columns: Sequence[Column]) -> list[list[str]]:
     titles = [one_line(column.title) for column in columns]
     if len({column.origin for column in columns if column.origin}) < 2:
         return [titles]
-    origins, last = [], ""
+    origins: list[str] = []
+    last: Origin | None = None
     for column in columns:
-        origin = column.origin or ""
-        origins.append(origin if origin != last else "")
-        last = origin or last
+        origins.append(origin_beside(column) if column.origin is not last else "")
+        last = column.origin or last
     return [origins, titles]
 
 

@@ -18,6 +18,7 @@ from resprof.cli.output import Output
 from resprof.jobs.report_counted import counted
 from resprof.jobs.report_measured import measured_device
 from resprof.jobs.report_predicted import predicted
+from resprof.jobs.trace import live_peaks
 from resprof.records.answer import Answer
 from resprof.records.chart import Chart
 from resprof.records.doctor import DoctorResult, Finding, Severity
@@ -43,9 +44,10 @@ from tests.analysis.scripted_runs import (
     with_torch,
     written,
 )
-from tests.cli.scripted_rooflines import INFER, STAGED, records
+from tests.cli.scripted_rooflines import INFER, PHASED, STAGED, STEP, records
+from tests.cli.test_bench import on_a_gpu
 from tests.jobs.model_device import ModelDevice
-from tests.jobs.stand_in import quiet
+from tests.jobs.stand_in import ScriptedChild, quiet
 from tests.jobs.test_validate_cuda import out_of_memory, scripted, taking_more
 
 SMALL = "cifar-resnet8"
@@ -64,14 +66,36 @@ class Shown:
 def every_table(folder: Path) -> list[Shown]:
     """All of them; run files and traces go to the folder."""
     with _seen() as found, pytest.MonkeyPatch.context() as patch:
+
+        def typed(code: int, *arguments: object) -> None:
+            before = len(found)
+            assert main([str(argument) for argument in arguments]) == code, arguments
+            assert len(found) == before + 1, arguments
+
         patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
-        for arguments in (*_ANYWHERE, *_of_runs(folder)):
-            main([str(argument) for argument in arguments])
-        for device, record in _GPUS:
+        # Judged here: five processes would load torch five times.
+        patch.setattr("resprof.jobs.validate._in_own_process", live_peaks)
+        for arguments in _ANYWHERE:
+            typed(0, *arguments)
+        for code, *of_runs in _of_runs(folder):
+            typed(code, *of_runs)
+        for code, device, record in _GPUS:
             patch.setattr("resprof.jobs.largest_batch.CudaDevice", lambda device=device: device)
             patch.setattr("resprof.jobs.validate_cuda.record_history", record)
-            main(["validate", SMALL, "--device", "cuda"])
+            typed(code, "validate", SMALL, "--device", "cuda")
+        _scripted_bench(patch)
+        typed(0, "bench", SMALL, "--batch", "1,8", "--run", folder / "bench.jsonl")
+        training = ("--mode", "train", "--run", folder / "training.jsonl")
+        typed(0, "bench", SMALL, "--batch", "4", *training)
         return [*found, _doctor(), *_of_a_report()]
+
+
+def _scripted_bench(patch: pytest.MonkeyPatch) -> None:
+    """A GPU that there need not be, and its child."""
+    child = ScriptedChild()
+    patch.setattr("resprof.jobs.launches.run_child", child)
+    patch.setattr("resprof.jobs.bench.host_state", quiet)
+    on_a_gpu(child, patch)
 
 
 _ANYWHERE: tuple[Sequence[str], ...] = (
@@ -84,6 +108,7 @@ _ANYWHERE: tuple[Sequence[str], ...] = (
     ("flops", "cifar-resnet20", "--per", "layer"),
     ("flops", "resnet50", "--unique"),
     ("flops", "resnet50", "--reconcile"),
+    ("flops", "resnet18", "--check"),
     ("flops", "resnet50", "resnet34", "vgg16"),
     ("paper",),
     ("memory", SMALL),
@@ -96,14 +121,16 @@ _ANYWHERE: tuple[Sequence[str], ...] = (
     ("validate", SMALL),
     ("doctor",),
 )
-_GPUS: tuple[tuple[ModelDevice, Callable[..., Any]], ...] = (
-    (ModelDevice(in_use=2**28), scripted),
-    (ModelDevice(), taking_more(0.02)),
-    (ModelDevice(total=2**28), out_of_memory),
+_GPUS: tuple[tuple[int, ModelDevice, Callable[..., Any]], ...] = (
+    (1, ModelDevice(in_use=2**28), scripted),
+    (1, ModelDevice(), taking_more(0.02)),
+    (4, ModelDevice(total=2**28), out_of_memory),
 )
+"""Devices that there need not be, and with what the command ends on them."""
 
 
-def _of_runs(folder: Path) -> Iterator[Sequence[object]]:
+def _of_runs(folder: Path) -> Iterator[tuple[Any, ...]]:
+    """Exit code and arguments."""
     before = written(folder / "before.jsonl", _run(1.0))
     after = written(folder / "after.jsonl", _run(1.03, with_torch("2.100", ON_GPU)))
     other = written(folder / "h100.jsonl", _run(0.5, with_gpu("NVIDIA H100 80GB HBM3")))
@@ -116,12 +143,13 @@ def _of_runs(folder: Path) -> Iterator[Sequence[object]]:
             environment=ON_GPU,
         ),
     )
-    yield "compare", before, after, "--fail-on", "slower:2%"
-    yield "compare", before, other
-    yield "compare", staged, "--published"
-    yield "compare", broken, before
-    yield "roofline", "--run", staged
-    yield "roofline", "--run", before
+    phased = written(folder / "phased.jsonl", records((STEP, steady(0.061)), tiles=[PHASED]))
+    yield 1, "compare", before, after, "--fail-on", "slower:2%"
+    yield 0, "compare", before, other
+    yield 0, "compare", staged, "--published"
+    yield 0, "compare", broken, before
+    yield 0, "roofline", "--run", staged
+    yield 0, "roofline", "--run", phased, "--mode", "train"
 
 
 def _run(factor: float, environment: Any = ON_GPU) -> tuple[Record, ...]:

@@ -129,17 +129,12 @@ def _kept(folder: Path, tolerance: float | None, calibration: str | None, out: O
 
 
 def _answered(result: GpuValidationResult, out: Output) -> int:
-    from resprof.report.tables.validation import (
-        gpu_validation_tables,
-        largest_table,
-        levels_table,
-    )
+    from resprof.report.tables.validation import gpu_validation_tables, validation_sheet
 
     out.write(
         Answer(command="validate", results=(result,), environment=result.environment),
         tables=lambda: gpu_validation_tables(result),
-        # Rows of one shape: the largest batches where nothing else was asked for.
-        csv=lambda: [levels_table(result) if result.rows else largest_table(result)],
+        csv=lambda: [validation_sheet(result)],
     )
     if any(answer.failure for answer in result.answers):
         return NotMeasured.exit_code

@@ -38,7 +38,7 @@ th { background: var(--head); vertical-align: bottom; font-weight: bold; }
 th:first-child, td:first-child { padding-left: .3rem; }
 th small { display: block; font-weight: normal; }
 .n { text-align: right; }
-td.n, .front td { white-space: nowrap; }
+td.n, td.code, .front td { white-space: nowrap; }
 .front th, .front td { padding: .1rem .5rem; }
 tbody tr:hover { background: var(--head); }
 tfoot td { font-weight: bold; border-top: 2px solid var(--dim); }

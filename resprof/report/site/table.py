@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from resprof.records.table import Column, Table, Value
-from resprof.report.cells import cell, is_numeric
+from resprof.records.table import Column, Form, Table, Value
+from resprof.report.cells import cell, is_numeric, origin_beside
 from resprof.report.site.text import plain
 
 _LONG = 40
@@ -32,8 +32,9 @@ def table_html(table: Table, *, links: str = "") -> str:
 
 
 def _head(column: Column) -> str:
-    origin = f"<small>{column.origin}</small>" if column.origin else ""
-    return f'<th scope="col"{_class(column)}>{plain(column.title)}{origin}</th>'
+    origin = origin_beside(column)
+    small = f"<small>{origin}</small>" if origin else ""
+    return f'<th scope="col"{_class(column)}>{plain(column.title)}{small}</th>'
 
 
 def _cells(row: tuple[Value, ...], table: Table, *, blank: bool = False) -> str:
@@ -47,6 +48,7 @@ def _cells(row: tuple[Value, ...], table: Table, *, blank: bool = False) -> str:
 def _class(column: Column) -> str:
     names = [
         *(["n"] if is_numeric(column.form) else []),
+        *(["code"] if column.form is Form.CODE else []),
         *(["off"] if column.priority > _PRINTED_PRIORITY else []),
     ]
     return f' class="{" ".join(names)}"' if names else ""

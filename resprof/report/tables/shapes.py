@@ -13,7 +13,7 @@ _COUNTED = Origin.COUNTED
 def unique_table(model: str, title: str, shapes: Sequence[UniqueConv]) -> Table:
     """The distinct convolution and fully connected shapes of a network with their multiplicity."""
     columns = (
-        Column(key="count", title="count", form=Form.COUNT, origin=_COUNTED),
+        Column(key="multiplicity", title="count", form=Form.COUNT, origin=_COUNTED),
         Column(key="input", title="input", form=Form.SHAPE),
         Column(key="output", title="output", form=Form.SHAPE),
         Column(key="kernel", title="kernel", form=Form.SHAPE),

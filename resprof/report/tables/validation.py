@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from resprof import units
 from resprof.records.table import Column, Form, Origin, Table, Value
 from resprof.records.validation import (
@@ -34,7 +36,7 @@ def validation_table(result: ValidationResult) -> Table:
                 origin=Origin.PREDICTED,
             ),
             Column(key="measured_bytes", title="measured", form=Form.COUNT, origin=Origin.MEASURED),
-            Column(key="error_percent", title="error in %", form=Form.NUMBER),
+            Column(key="error", title="error", form=Form.DEVIATION),
             Column(key="within", title="within"),
         ),
         rows=tuple(
@@ -43,7 +45,7 @@ def validation_table(result: ValidationResult) -> Table:
                 recipe_text(row.recipe),
                 row.predicted_bytes,
                 row.measured_bytes,
-                round(100 * row.error, 6),
+                row.error,
                 row.within,
             )
             for row in result.rows
@@ -51,7 +53,7 @@ def validation_table(result: ValidationResult) -> Table:
         notes=(
             (
                 f"{within} of {len(result.rows)} within {100 * result.tolerance:g}%; the largest "
-                f"error is {units.significant(100 * worst, 4)}%."
+                f"error is {units.format_deviation(worst).removeprefix('+')}."
             ),
             (
                 "Bytes of live tensors at their most, in setup and two steps. The judge is torch's "
@@ -63,7 +65,7 @@ def validation_table(result: ValidationResult) -> Table:
 
 def gpu_validation_tables(result: GpuValidationResult) -> list[Table]:
     """Peaks by level, then the events, then the largest batches, then what was not measured."""
-    tables = [levels_table(result), _events_table(result)]
+    tables = [_levels_table(result), _events_table(result)]
     if result.largest:
         tables.append(largest_table(result))
     if any(answer.failure for answer in result.answers):
@@ -71,7 +73,21 @@ def gpu_validation_tables(result: GpuValidationResult) -> list[Table]:
     return tables
 
 
-def levels_table(result: GpuValidationResult) -> Table:
+def validation_sheet(result: GpuValidationResult) -> Table:
+    """The rows of one shape: levels with what was not measured, or else the largest batches."""
+    if not result.rows:
+        return largest_table(result)
+    table = _levels_table(result)
+    rows = [
+        (*values, row.failure)
+        for row in result.rows
+        for values in _level_rows(row) or [_unmeasured(row)]
+    ]
+    failure = Column(key="failure", title="why not", form=Form.PROSE)
+    return replace(table, columns=(*table.columns, failure), rows=tuple(rows))
+
+
+def _levels_table(result: GpuValidationResult) -> Table:
     """A row for each workload and level."""
     held = [row for row in result.rows if row.within is not None]
     within = sum(row.within is True for row in held)
@@ -90,20 +106,7 @@ def levels_table(result: GpuValidationResult) -> Table:
             Column(key="uncalibrated_error", title="uncalibrated", form=Form.DEVIATION, priority=1),
             Column(key="within", title="within"),
         ),
-        rows=tuple(
-            (
-                row.model,
-                recipe_text(row.recipe),
-                check.level.value,
-                check.predicted_bytes,
-                check.measured_bytes,
-                check.error,
-                check.uncalibrated_error,
-                row.within if check.level is Level.ALLOCATED else None,
-            )
-            for row in result.rows
-            for check in row.levels
-        ),
+        rows=tuple(values for row in result.rows for values in _level_rows(row)),
         notes=(
             (
                 f"Allocated: {within} of {len(held)} within {100 * result.tolerance:g}%, which is "
@@ -112,6 +115,26 @@ def levels_table(result: GpuValidationResult) -> Table:
             "Peaks over setup and two steps, in a process of its own for each workload.",
         ),
     )
+
+
+def _level_rows(row: GpuValidationRow) -> list[tuple[Value, ...]]:
+    return [
+        (
+            row.model,
+            recipe_text(row.recipe),
+            check.level.value,
+            check.predicted_bytes,
+            check.measured_bytes,
+            check.error,
+            check.uncalibrated_error,
+            row.within if check.level is Level.ALLOCATED else None,
+        )
+        for check in row.levels
+    ]
+
+
+def _unmeasured(row: GpuValidationRow) -> tuple[Value, ...]:
+    return (row.model, recipe_text(row.recipe), *(None,) * 6)
 
 
 def _events_table(result: GpuValidationResult) -> Table:
