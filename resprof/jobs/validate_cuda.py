@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from resprof.catalog.networks import resolve
-from resprof.errors import NotMeasured, UsageError, printable_path
+from resprof.errors import NotMeasured
 from resprof.jobs.batch_tries import Device
 from resprof.jobs.device_steps import prepare_process, run_on_device
 from resprof.jobs.fit import predict_memory
+from resprof.jobs.kept_histories import keep_history, kept_histories
 from resprof.jobs.largest_batch import check_largest
 from resprof.jobs.trace import trace_workload
 from resprof.jobs.workloads import architecture_of, workload_of
@@ -112,8 +113,7 @@ def validate_on_cuda(
             continue
         environment = environment or history.environment
         if keep is not None:
-            name = f"{done:02}-{architecture.id}.jsonl"
-            (keep / name).write_text("".join(history_lines(history)))
+            keep_history(keep, done, history)
         rows.append(compared(architecture, recipe, history, tolerance, calibration))
     look, checks = check_largest(
         largest, tolerance=tolerance, calibration=calibration, progress=progress, device=device
@@ -138,16 +138,9 @@ def validate_histories(
 ) -> GpuValidationResult:
     """As ``validate_on_cuda``, against the histories that it kept in the folder; needs no GPU.
 
-    Raises ``UsageError`` where there are none, or one that cannot be read.
+    Raises ``UsageError`` where there are none, or none of one GPU, torch and workload each.
     """
-    files = sorted(folder.glob("*.jsonl"))
-    if not files:
-        raise UsageError(
-            f"no histories in {printable_path(folder)}",
-            hint="keep some: resprof validate --device cuda --keep FOLDER",
-        )
-    kept = [read_history(file.read_text(encoding="utf-8").splitlines()) for file in files]
-    by_workload = {history.workload: history for history in kept}
+    by_workload = {history.workload: history for history in kept_histories(folder)}
     return validate_on_cuda(
         [(architecture_of(each), each.recipe) for each in by_workload],
         tolerance=tolerance,

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import IO
 
 from resprof.errors import EnvironmentMissing, UsageError
-from resprof.measure.bound import command, raise_explained
+from resprof.measure.bound import command, inherited, raise_explained
 from resprof.records.codec import to_plain
 from resprof.records.plan import Order
 from resprof.records.run import LaunchEnd, Outcome
@@ -56,6 +56,7 @@ def _process(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=errors,
+        env=inherited(),
         start_new_session=True,
     )
     hung = threading.Event()

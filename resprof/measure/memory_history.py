@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import re
 import subprocess
 import sys
@@ -18,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
-from resprof.measure.bound import command, explain, private_stdout, raise_explained
+from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
 from resprof.measure.environment import machine_environment
 from resprof.records.environment import DeviceKind, Environment
 from resprof.records.memory_history import HistoryAction, HistoryEvent
@@ -176,7 +175,7 @@ def run_in_child(task: str, argument: object, *, limit_s: float) -> str:
     ``argument`` is of what JSON knows. Raises ``EnvironmentMissing`` without a device,
     ``NotMeasured`` where memory runs out, the process dies or takes longer than ``limit_s``.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    known = {name: value for name, value in inherited().items() if name not in _NOT_INHERITED}
     try:
         done = subprocess.run(
             COMMAND,
@@ -185,7 +184,7 @@ def run_in_child(task: str, argument: object, *, limit_s: float) -> str:
             encoding="utf-8",
             errors="replace",
             # Names from the dynamic symbol table do, and need no debug information.
-            env=inherited | {"TORCH_SYMBOLIZE_MODE": "dladdr"},
+            env=known | {"TORCH_SYMBOLIZE_MODE": "dladdr"},
             timeout=limit_s,
             start_new_session=True,  # an interrupt reaches this process, which ends the child
             check=False,

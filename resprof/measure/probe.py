@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from resprof.errors import EnvironmentMissing, UsageError, printable
-from resprof.measure.bound import command, explain, private_stdout, raise_explained
+from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
 from resprof.measure.environment import machine_environment
 from resprof.records.codec import to_json
 from resprof.records.decode import from_plain
@@ -74,6 +74,7 @@ def _run(command: Sequence[str], limit_s: float) -> tuple[int | None, str, str]:
             encoding="utf-8",
             errors="replace",
             timeout=limit_s,
+            env=inherited(),
             start_new_session=True,
             check=False,
         )

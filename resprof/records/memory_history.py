@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,9 +86,20 @@ def read_history(lines: Iterable[str]) -> MemoryHistory:
         events = [dict(zip(names, json.loads(line), strict=True)) for line in parts]
         if len(events) != head["events"]:
             raise ValueError(f"{len(events)} of {head['events']} events are there")
-        return from_plain(MemoryHistory, head | {"events": events})
-    except (ValueError, TypeError, KeyError) as error:
+        return _consistent(from_plain(MemoryHistory, head | {"events": events}))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UsageError(
             f"this is no memory history: {error}",
             hint="record one on a GPU: resprof validate --device cuda --keep FOLDER",
         ) from None
+
+
+def _consistent(history: MemoryHistory) -> MemoryHistory:
+    """The history, where its parts fit together."""
+    starts = history.step_starts
+    if list(starts) != sorted(starts) or not all(0 <= at <= len(history.events) for at in starts):
+        raise ValueError("its steps do not begin one after another among its events")
+    gpu = history.environment.gpu
+    if gpu is None or not re.fullmatch(r"\d{1,2}\.\d", gpu.capability):
+        raise ValueError("it names no GPU and its compute capability")
+    return history

@@ -14,6 +14,7 @@ import torch
 from resprof.catalog.networks import resolve
 from resprof.cli.main import main
 from resprof.errors import NotMeasured, UsageError
+from resprof.jobs.kept_histories import keep_history
 from resprof.jobs.trace import trace_workload
 from resprof.jobs.validate_cuda import (
     HELD_FROM_BATCH,
@@ -21,6 +22,7 @@ from resprof.jobs.validate_cuda import (
     gpu_workloads,
     record_history,
     record_steps,
+    validate_histories,
     validate_on_cuda,
 )
 from resprof.jobs.workloads import workload_of
@@ -182,9 +184,56 @@ def test_a_folder_without_histories_is_refused(
 
 def test_a_history_that_was_cut_off_is_refused() -> None:
     lines = list(history_lines(scripted(workload_of(*small(32)))))
-    for part in ([], lines[1:], lines[:-1], [*lines[:-1], lines[-1][:-3]], ["{}"]):
+    deep = ["[" * 100_000]
+    for part in ([], lines[1:], lines[:-1], [*lines[:-1], lines[-1][:-3]], ["{}"], deep):
         with pytest.raises(UsageError, match="no memory history"):
             read_history(part)
+
+
+@pytest.mark.parametrize("capability", ["", "9", "9.x", "90000000000000000000000.0"])
+def test_a_history_of_a_gpu_that_cannot_be_is_refused(capability: str) -> None:
+    history = scripted(workload_of(*small(32)))
+    gpu = replace(GPU, capability=capability)
+    odd = replace(history, environment=replace(history.environment, gpu=gpu))
+    for each in (odd, replace(odd, environment=replace(history.environment, gpu=None))):
+        with pytest.raises(UsageError, match="GPU"):
+            read_history(history_lines(each))
+    for starts in ((5, 1), (-1, 5), (0, len(history.events) + 1)):
+        with pytest.raises(UsageError, match="steps"):
+            read_history(history_lines(replace(history, step_starts=starts)))
+
+
+def _kept(folder: Path, *histories: MemoryHistory) -> None:
+    for number, history in enumerate(histories):
+        keep_history(folder, number, history)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"\xff\xfe", "UTF-8"), (b"{}", "no memory history"), (None, "Is a directory")],
+)
+def test_a_kept_file_that_is_none_is_named(tmp_path: Path, content: bytes | None, why: str) -> None:
+    _kept(tmp_path, scripted(workload_of(*small(32))))
+    odd = tmp_path / "odd.jsonl"
+    odd.mkdir() if content is None else odd.write_bytes(content)
+    with pytest.raises(UsageError, match=f"odd.jsonl.*{why}"):
+        validate_histories(tmp_path)
+
+
+def test_kept_histories_are_of_one_gpu_and_torch_and_one_workload_each(tmp_path: Path) -> None:
+    history = scripted(workload_of(*small(32)))
+    other = scripted(workload_of(*small(64)))
+    environment = other.environment
+    gpu = replace(GPU, name="NVIDIA Other")
+    card = replace(GPU, uuid="GPU-2", pci_bus_id="00000000:42:00.0")
+    _kept(tmp_path, history, replace(other, environment=replace(environment, gpu=card)))
+    assert len(validate_histories(tmp_path).rows) == 2
+    _kept(tmp_path, history, replace(other, environment=replace(environment, gpu=gpu)))
+    with pytest.raises(UsageError, match="another GPU or torch"):
+        validate_histories(tmp_path)
+    _kept(tmp_path, history, history)
+    with pytest.raises(UsageError, match=r"00-.*01-.*one workload"):
+        validate_histories(tmp_path)
 
 
 def test_the_standing_set_covers_what_changes_memory() -> None:
