@@ -26,8 +26,10 @@ from pathlib import Path
 
 LOG, DONE = "campaign.log", "campaign.jsonl"
 CALIBRATION, HISTORIES = "calibration.json", "histories"
-_ANSWERS = {0, 1, 4}
-"""Exit codes of a step that has answered: yes, no, and of all but some."""
+_ROOT = Path(__file__).resolve().parents[2]
+"""Where commands name tests from."""
+_YES, _YES_OR_NO, _ALL_BUT_SOME = (0,), (0, 1), (0, 1, 4)
+"""Exit codes of a step that has answered: a script, tests, a command of resprof."""
 _LAST_WORDS_S = 15.0
 """What an interrupted step has to say what it has found so far."""
 _TAIL = 20_000
@@ -38,12 +40,16 @@ _LIMIT_S, _ENERGY_S = 5, 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A command and the most seconds it may take; ``output`` is the file its stdout goes to."""
+    """A command and the most seconds it may take; ``output`` is the file its stdout goes to.
+
+    ``answers`` are the exit codes after which it is not run again.
+    """
 
     name: str
     budget_s: int
     command: tuple[str, ...]
     output: str | None = None
+    answers: tuple[int, ...] = _ALL_BUT_SOME
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,7 @@ def steps(folder: Path, card: str = "gpu") -> tuple[Step, ...]:
         _tests("tests-measuring", 200, "measure/test_gpu.py", "measure/test_memory_history.py"),
         benches.step("bench-graph", 3, "resnet50-v1.5", *sizes, *fast, "--engine", "graph"),
         benches.step("bench-fp32", 6, "resnet50-v1.5", *sizes, *plain, energy=True),
-        Step(name="torchvision", budget_s=60, command=_measuring("torchvision")),
+        _measuring("torchvision", 60),
         benches.step(
             "bench-nets", 8, *("resnet18", "resnet34", "resnet101", "resnet152"),
             *("--batch", "32,256", *fast),
@@ -129,7 +135,7 @@ def steps(folder: Path, card: str = "gpu") -> tuple[Step, ...]:
             *("--on-oom", "halve"),
             limit_s=15,
         ),
-        Step(name="agreement", budget_s=240, command=_measuring("agreement", "--tries", "1")),
+        _measuring("agreement", 240, "--tries", "1"),
         benches.step("bench-v1", 6, "resnet50", *sizes, *plain),
         _tests("tests-memory", 150, "jobs/test_batch_tries.py", "jobs/test_validate_cuda.py"),
     )  # fmt: skip
@@ -142,12 +148,16 @@ def _resprof(*arguments: str) -> tuple[str, ...]:
 def _tests(name: str, budget_s: int, *files: str) -> Step:
     command = (sys.executable, "-m", "pytest", "-m", "gpu and not slow", "-vv", "-rs", "--tb=short")
     return Step(
-        name=name, budget_s=budget_s, command=(*command, *(f"tests/{file}" for file in files))
+        name=name,
+        budget_s=budget_s,
+        command=(*command, *(f"tests/{file}" for file in files)),
+        answers=_YES_OR_NO,
     )
 
 
-def _measuring(check: str, *options: str) -> tuple[str, ...]:
-    return (sys.executable, "tests/bench/measuring.py", check, "--device", "cuda", *options)
+def _measuring(check: str, budget_s: int, *options: str) -> Step:
+    script = ("tests/bench/measuring.py", check, "--device", "cuda", *options)
+    return Step(name=check, budget_s=budget_s, command=(sys.executable, *script), answers=_YES)
 
 
 def campaign(
@@ -158,10 +168,10 @@ def campaign(
     known = _known(folder)
     ran = []
     for step in chosen:
-        if step.name in known:
+        if known.get(step.name) in step.answers:
             print(f"{step.name}: done before", flush=True)
             continue
-        if time.monotonic() + step.budget_s > end:
+        if time.monotonic() + step.budget_s + _LAST_WORDS_S > end:
             print(f"{step.name}: left for the next call", flush=True)
             continue
         line = _run(_with_what_there_is(step), folder)
@@ -210,9 +220,14 @@ def _run(step: Step, folder: Path) -> dict[str, object]:
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
+        cwd=_ROOT,
         start_new_session=True,
     )
-    out, err = _ended(process, step.budget_s)
+    try:
+        out, err = _ended(process, step.budget_s)
+    finally:  # whatever ends the campaign ends the step, and what that has started
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     if step.output is not None:
         (folder / step.output).write_text(out)
     with (folder / LOG).open("a") as log:
@@ -230,10 +245,11 @@ def _ended(process: subprocess.Popen[str], budget_s: float) -> tuple[str, str]:
     return process.communicate()
 
 
-def _known(folder: Path) -> set[str]:
+def _known(folder: Path) -> dict[str, int]:
+    """The last exit code of each step that was run before."""
     file = folder / DONE
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    return {line["step"] for line in lines if line["code"] in _ANSWERS}
+    return {line["step"]: line["code"] for line in lines}
 
 
 def _card() -> str:
@@ -254,11 +270,16 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=540.0, help="what the call may take")
     parser.add_argument("step", nargs="*", help="all unless named")
     given = parser.parse_intermixed_args()
-    (given.folder / HISTORIES).mkdir(parents=True, exist_ok=True)
-    chosen = [
-        step for step in steps(given.folder, _card()) if step.name in given.step or not given.step
-    ]
-    campaign(chosen, given.folder, to=given.to, seconds=given.seconds)
+    folder, to = given.folder.resolve(), given.to and given.to.resolve()
+    every = steps(folder, _card())
+    unknown = set(given.step) - {step.name for step in every}
+    if unknown:
+        parser.error(f"no step {min(unknown)}; there are {', '.join(step.name for step in every)}")
+    if to == folder:
+        parser.error("--to is the folder itself")
+    (folder / HISTORIES).mkdir(parents=True, exist_ok=True)
+    chosen = [step for step in every if step.name in given.step or not given.step]
+    campaign(chosen, folder, to=to, seconds=given.seconds)
 
 
 if __name__ == "__main__":

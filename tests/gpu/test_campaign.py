@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.gpu.campaign import CALIBRATION, DONE, LOG, Step, campaign, steps
+from tests.jobs.stand_in import ends_soon
 
 
 def _step(name: str, code: str, budget_s: int = 20, output: str | None = None) -> Step:
@@ -44,6 +47,55 @@ def test_what_has_answered_is_not_run_again_and_a_no_is_an_answer(tmp_path: Path
     assert [line["step"] for line in again] == ["bug"]
     assert campaign(chosen, tmp_path) == []
     assert len((tmp_path / DONE).read_text().splitlines()) == 4
+
+
+def test_each_kind_of_step_has_answers_of_its_own(tmp_path: Path) -> None:
+    kinds = {step.command[1:3]: step.answers for step in steps(tmp_path)}
+    assert kinds["-m", "resprof"] == (0, 1, 4)
+    assert kinds["-m", "pytest"] == (0, 1)  # 5 is that no test was found
+    assert kinds["tests/bench/measuring.py", "agreement"] == (0,)  # 1 may be a traceback
+    broken = replace(_step("script", "raise SystemExit(1)"), answers=(0,))
+    assert [len(campaign([broken], tmp_path)) for _ in range(2)] == [1, 1]
+
+
+def test_what_ends_the_campaign_ends_the_step(tmp_path: Path) -> None:
+    written = tmp_path / "pid"
+    code = f"import os, time; open({str(written)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    caller = f"""
+from pathlib import Path
+from tests.gpu.campaign import Step, campaign
+import sys
+step = Step(name="a", budget_s=600, command=(sys.executable, "-c", {code!r}))
+campaign([step], Path({str(tmp_path)!r}))
+"""
+    process = subprocess.Popen([sys.executable, "-c", caller], stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 20
+    while not (written.exists() and written.read_text()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=20)
+    assert ends_soon(int(written.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [(["here", "--to", "./here"], "folder itself"), (["here", "no-such-step"], "bench-train")],
+)
+def test_a_command_line_that_cannot_be_meant_is_refused(
+    tmp_path: Path, arguments: list[str], why: str
+) -> None:
+    program = Path(campaign.__code__.co_filename).resolve()
+    done = subprocess.run(
+        [sys.executable, program, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert why in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_step_that_runs_over_is_interrupted_and_says_what_it_has(tmp_path: Path) -> None:
@@ -105,11 +157,12 @@ def test_one_call_holds_any_step_and_the_first_proves_the_predictions(tmp_path: 
     assert sum(budgets[name] for name in first) < 540
 
 
-@pytest.mark.parametrize("number", range(17))
-def test_every_step_is_a_command_whose_options_exist(number: int, tmp_path: Path) -> None:
-    chosen = steps(tmp_path)
-    assert len(chosen) == 17
-    command = chosen[number].command
+NAMES = tuple(step.name for step in steps(Path("folder")))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_step_is_a_command_whose_options_exist(name: str, tmp_path: Path) -> None:
+    (command,) = (step.command for step in steps(tmp_path) if step.name == name)
     if "pytest" in command:
         assert all(Path(word).exists() for word in command if word.startswith("tests/"))
         return
@@ -120,4 +173,4 @@ def test_every_step_is_a_command_whose_options_exist(number: int, tmp_path: Path
     options = [word for word in command[2:] if word.startswith("--")]
     assert len(options) == len(set(options))
     for option in options:
-        assert option in shown
+        assert re.search(rf"(?<![\w-]){option}(?![\w-])", shown), option
