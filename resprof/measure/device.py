@@ -91,13 +91,24 @@ torch's allocator: when a kernel is loaded, or a handle is made."""
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether memory ran out, which some say in words only; also beneath a later error.
 
-    A CUDA graph whose capture ran out of memory may fail once more when the capture is ended.
+    A CUDA graph whose capture ran out of memory may fail once more when the capture is ended. What
+    an error of another kind was raised from is no part of it: that was dealt with.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, (MemoryError, torch.OutOfMemoryError)):
+    seen: list[BaseException] = []
+    below: BaseException | None = error
+    while below is not None and below not in seen:
+        if isinstance(below, (MemoryError, torch.OutOfMemoryError)):
             return True
-        if any(words in str(seen) for words in _NO_MEMORY):
+        if any(words in str(below) for words in _NO_MEMORY):
             return True
-        seen = seen.__cause__ or seen.__context__
+        seen.append(below)
+        below = _beneath(below)
     return False
+
+
+def _beneath(error: BaseException) -> BaseException | None:
+    if error.__cause__ is not None:
+        return error.__cause__
+    if error.__suppress_context__ or not isinstance(error, RuntimeError):
+        return None
+    return error.__context__

@@ -143,3 +143,19 @@ def test_memory_that_ran_out_beneath_a_later_error_is_seen() -> None:
     other = RuntimeError("the capture was invalidated")
     other.__context__ = ValueError("no such thing")
     assert not is_out_of_memory(other)
+
+
+def test_memory_that_ran_out_and_was_dealt_with_is_not_why_another_error_came() -> None:
+    full = torch.OutOfMemoryError("CUDA out of memory")
+    hidden = RuntimeError("the capture was invalidated")
+    hidden.__context__, hidden.__suppress_context__ = full, True
+    assert not is_out_of_memory(hidden)
+    other = KeyError("a bug in what came after")
+    other.__context__ = full
+    assert not is_out_of_memory(other)
+    told = ValueError("told on purpose")
+    told.__cause__ = full
+    assert is_out_of_memory(told)
+    first, second = RuntimeError("one"), RuntimeError("two")
+    first.__context__, second.__context__ = second, first
+    assert not is_out_of_memory(first)

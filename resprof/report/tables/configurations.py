@@ -73,6 +73,19 @@ def configurations(workloads: Sequence[Workload]) -> Configurations:
     )
 
 
+def differing(workloads: Sequence[Workload]) -> tuple[str, ...]:
+    """What tells each of these from the others, in words."""
+    fields = [
+        (column, value)
+        for column, value in FIELDS
+        if len({value(workload) for workload in workloads}) > 1
+    ]
+    return tuple(
+        ", ".join(_in_words(column, value(workload)) for column, value in fields)
+        for workload in workloads
+    )
+
+
 def workload_text(workload: Workload) -> str:
     """The workload in a line: what of it is always named, and what is out of the ordinary."""
     cells = {column.key: value(workload) for column, value in FIELDS}
@@ -83,11 +96,17 @@ def workload_text(workload: Workload) -> str:
 
 
 def _in_common(column: Column, value: Value) -> str | None:
+    if column.key in _NAMED_BY_ITSELF and value is None:
+        return None
+    return None if (column.key, value) in _ORDINARY else _in_words(column, value)
+
+
+def _in_words(column: Column, value: Value) -> str:
     if column.key in _NAMED_BY_ITSELF:
-        return None if value is None else str(value)
-    if column.key == "batch" or (column.key, value) not in _ORDINARY:
-        return column.title if value is True else f"{column.title} {value}"
-    return None
+        return str(value)
+    if isinstance(value, bool):
+        return column.title if value else f"no {column.title}"
+    return f"{column.title} {value}"
 
 
 def _training(recipe: Recipe) -> str | None:

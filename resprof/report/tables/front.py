@@ -11,6 +11,7 @@ from resprof.records.plan import Metric
 from resprof.records.recipe import Engine, MemoryFormat, Recipe, Workload
 from resprof.records.report import MeasuredDevice
 from resprof.records.table import Column, Form, Origin, Table
+from resprof.report.tables.configurations import differing
 from resprof.report.tables.environment import describe, device_kind, device_name
 from resprof.report.tables.fits import recipe_words
 
@@ -51,10 +52,15 @@ def speeds_table(devices: Sequence[MeasuredDevice]) -> Table:
         for device in devices
         for digest in _digests(device.results)
     ]
-    if several:  # so that devices stand below one another
-        order = {key: place for place, key in enumerate(dict.fromkeys(d.key for _, d in found))}
-        found.sort(key=lambda each: order[each[1].key])
-    rows = tuple(((name, *digest.row) if several else digest.row) for name, digest in found)
+    places = {key: place for place, key in enumerate(dict.fromkeys(d.key for _, d in found))}
+    # Devices stand below one another.
+    found.sort(key=lambda each: places[each[1].key])
+    labels = dict(zip(places, _labels(list(places)), strict=True))
+    shown = _whole_groups([digest.key for _, digest in found])
+    rows = tuple(
+        (*([name] if several else []), digest.key.model, labels[digest.key], *digest.figures)
+        for name, digest in found[:shown]
+    )
     first = devices[0].environment
     where = "" if several else f" on {device_kind(first)} {device_name(first)}"
     return Table(
@@ -66,18 +72,18 @@ def speeds_table(devices: Sequence[MeasuredDevice]) -> Table:
             Column(key="model", title="model"),
             Column(key="recipe", title="recipe"),
             Column(key="latency_median_s", title="latency", form=Form.SECONDS, origin=measured),
-            Column(key="latency_batch", title="batch", form=Form.COUNT),
+            Column(key="latency_batch", title="at batch", form=Form.COUNT),
             Column(
                 key="throughput_images_per_s",
                 title="most images/s",
                 form=Form.NUMBER,
                 origin=measured,
             ),
-            Column(key="throughput_batch", title="batch", form=Form.COUNT),
+            Column(key="throughput_batch", title="by batch", form=Form.COUNT),
         ),
-        rows=rows[:MOST_ROWS],
-        notes=(f"The first {MOST_ROWS} of {len(rows)}; all stand below.",)
-        if len(rows) > MOST_ROWS
+        rows=rows,
+        notes=(f"The first {shown} of {len(found)}; all stand below.",)
+        if shown < len(found)
         else (),
     )
 
@@ -90,7 +96,8 @@ class _Digest:
     results: tuple[BenchResult, ...]
 
     @property
-    def row(self) -> tuple[str, str, float | None, int | None, float | None, int | None]:
+    def figures(self) -> tuple[float | None, int | None, float | None, int | None]:
+        """The least latency (s) and its batch, the most images/s and theirs."""
         timed = [(r.recipe.batch, row) for r in self.results for row in r.rows]
         latencies = [
             (batch, row.latency_median_s)
@@ -104,7 +111,7 @@ class _Digest:
         ]
         batch, latency = min(latencies, default=(None, None))
         rate, best = max(rates, default=(None, None))
-        return self.key.model, _recipe_words(self.key.recipe), latency, batch, rate, best
+        return latency, batch, rate, best
 
 
 def _digests(results: Sequence[BenchResult]) -> Iterator[_Digest]:
@@ -115,6 +122,26 @@ def _digests(results: Sequence[BenchResult]) -> Iterator[_Digest]:
         groups.setdefault(key, []).append(result)
     for key, found in groups.items():
         yield _Digest(key=key, results=tuple(found))
+
+
+def _whole_groups(keys: Sequence[Workload]) -> int:
+    """How many rows are shown: no more than ``MOST_ROWS``, and all of a kind or none."""
+    ends = [at for at in range(1, len(keys)) if keys[at] != keys[at - 1]]
+    fitting = [end for end in (*ends, len(keys)) if end <= MOST_ROWS]
+    return max(fitting, default=min(len(keys), MOST_ROWS))
+
+
+def _labels(keys: Sequence[Workload]) -> list[str]:
+    """What each recipe is called, with all that tells apart what would be called the same."""
+    words = [_recipe_words(key.recipe) for key in keys]
+    alike: dict[tuple[str, str], list[int]] = {}
+    for place, key in enumerate(keys):
+        alike.setdefault((key.model, words[place]), []).append(place)
+    for places in alike.values():
+        told = differing([keys[place] for place in places])
+        for place, more in zip(places, told, strict=True):
+            words[place] += f", {more}" if more else ""
+    return words
 
 
 def _recipe_words(recipe: Recipe) -> str:
