@@ -11,17 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
-Answer = TypeVar("Answer")
+Code = TypeVar("Code")
 
 
-def grouped(command: Callable[..., Answer]) -> Callable[..., Answer]:
+def grouped(command: Callable[..., Code]) -> Callable[..., Code]:
     """The command as typer calls it: with a value for each option instead of the groups."""
     hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, type[Any]] = {
-        name: hint for name, hint in hints.items() if is_dataclass(hint) and isinstance(hint, type)
-    }
+    groups: dict[str, type[Any]] = {name: hint for name, hint in hints.items() if _is_group(hint)}
 
-    def spread(**given: Any) -> Answer:
+    def spread(**given: Any) -> Code:
         for name, group in groups.items():
             of_group = {field.name: given.pop(field.name) for field in fields(group)}
             given[name] = group(**of_group)
@@ -38,12 +36,18 @@ def grouped(command: Callable[..., Answer]) -> Callable[..., Answer]:
     return spread
 
 
+def _is_group(hint: object) -> bool:
+    return isinstance(hint, type) and is_dataclass(hint)
+
+
 def _spread(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Parameter]:
-    if not is_dataclass(hint):
+    if not _is_group(hint):
         yield parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY)
         return
     hints = get_type_hints(hint, include_extras=True)
     for field in fields(hint):
+        if field.default_factory is not MISSING:
+            raise TypeError(f"{hint.__name__}.{field.name}: an option's default is a plain value")
         yield inspect.Parameter(
             field.name,
             inspect.Parameter.KEYWORD_ONLY,

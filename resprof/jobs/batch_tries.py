@@ -24,8 +24,8 @@ _NO_ALGORITHM = "unable to find an engine"
 or because there is none."""
 _NO_HANDLE = "CUBLAS_STATUS_NOT_INITIALIZED"
 """What torch says where cuBLAS could not be set up, which is mostly for want of memory."""
-_HANDLE_NEEDS = 512 * 2**20
-"""With more than this free, want of memory is not why."""
+_NEARLY_FULL = 512 * 2**20
+"""Far more than a handle and its workspace take: with that much free, memory is not why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,5 +134,5 @@ def _ran_out(error: BaseException, usage: Usage) -> bool:
     if is_out_of_memory(error):
         return True
     # Only near the end of memory is it the likelier reason.
-    no_room = usage.retries > 0 or usage.free < _HANDLE_NEEDS
+    no_room = usage.retries > 0 or usage.free < _NEARLY_FULL
     return (_NO_ALGORITHM in text and usage.retries > 0) or (_NO_HANDLE in text and no_room)

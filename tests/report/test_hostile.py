@@ -39,7 +39,8 @@ def _table(name: str) -> Table:
         name="t",
         title=name,
         subtitle=name,
-        columns=(Column(key="name", title="name"), Column(key="n", title="n", form=Form.NUMBER)),
+        # A run's name may head a column.
+        columns=(Column(key=name, title=name), Column(key="n", title="n", form=Form.NUMBER)),
         rows=((name, -1.5), ("plain", 2.0)),
         notes=(name,),
     )
@@ -67,6 +68,7 @@ def test_a_page_holds_no_markup_but_its_own(name: str) -> None:
 def test_a_terminal_gets_no_escape(name: str) -> None:
     for text in (
         terminal(_table(name), Screen(width=80)),
+        terminal(_table(name), Screen(width=12)),
         terminal(_table(name), Screen(ascii=True)),
         markdown(_table(name)),
         sheet(_table(name)),
@@ -79,6 +81,7 @@ def test_a_terminal_gets_no_escape(name: str) -> None:
 def test_a_spreadsheet_gets_no_formula(name: str) -> None:
     rows = list(csv.reader(io.StringIO(sheet(_table(name)))))
     assert not rows[1][0].lstrip(" \t\r").startswith(("=", "+", "-", "@"))
+    assert not rows[0][0].lstrip(" \t\r").startswith(("=", "+", "-", "@"))
     assert rows[1][1] == "-1.5"
 
 
