@@ -10,10 +10,10 @@ from resprof.records.comparison import (
     ComparedSide,
     Presence,
     Quantity,
+    SpeedVerdict,
 )
 from resprof.records.gate import Failure, Limits, Reason
 from resprof.records.run import Outcome
-from resprof.statistics.comparison import Verdict
 from resprof.statistics.intervals import CONFIDENCE
 
 _TIMES = (Quantity.LATENCY, Quantity.THROUGHPUT)
@@ -61,9 +61,9 @@ def _unasked(result: ComparedResult, limits: Limits) -> Iterator[Quantity]:
 
 def _of_time(row: ComparedRow) -> Reason | None:
     match row.verdict:
-        case Verdict.SLOWER:
+        case SpeedVerdict.SLOWER:
             return Reason.SLOWER
-        case Verdict.INCONCLUSIVE:
+        case SpeedVerdict.INCONCLUSIVE:
             return Reason.INCONCLUSIVE
         case None:
             return _lacking(row)

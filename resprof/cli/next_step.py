@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from resprof.records.bench import Over
-from resprof.records.comparison import ComparedResult, ComparedRow, Presence, RunLabel
-from resprof.statistics.comparison import Verdict
+from resprof.records.comparison import ComparedResult, ComparedRow, Presence, RunLabel, SpeedVerdict
 
 _SIGNED = 6
 """So many launches a side give an interval of 95% with room to leave out the odd ones."""
@@ -18,11 +17,14 @@ def next_step(runs: Sequence[RunLabel], results: Sequence[ComparedResult], *, as
     files = " ".join(shlex.quote(run.name) for run in runs)
     rows = [(result, row) for result in results for row in result.rows]
     for verdicts, why in (
-        ({Verdict.INCONCLUSIVE}, "inconclusive so far; the baseline needs as many"),
-        ({Verdict.SLOWER, Verdict.FASTER}, "signs the verdict; the baseline needs as many"),
+        ({SpeedVerdict.INCONCLUSIVE}, "inconclusive so far; the baseline needs as many"),
+        (
+            {SpeedVerdict.SLOWER, SpeedVerdict.FASTER},
+            "signs the verdict; the baseline needs as many",
+        ),
     ):
         for result, row in rows:
-            open_ = row.over is Over.ROUNDS or row.verdict is Verdict.INCONCLUSIVE
+            open_ = row.over is Over.ROUNDS or row.verdict is SpeedVerdict.INCONCLUSIVE
             if row.verdict in verdicts and open_:
                 return f"{_more_launches(result, row)}   ({why})"
     beside = f"resprof compare {files} --published   (beside what others have published)"

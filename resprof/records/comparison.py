@@ -21,6 +21,17 @@ class Quantity(StrEnum):
     ENERGY = "energy_per_image_j"
 
 
+class SpeedVerdict(StrEnum):
+    """What a comparison allows to say of the candidate."""
+
+    FASTER = "faster"
+    SLOWER = "slower"
+    SAME = "same"
+    """Any difference is smaller than the margin."""
+    INCONCLUSIVE = "inconclusive"
+    """More or quieter values are needed."""
+
+
 class Presence(StrEnum):
     """Which of the two runs has tried a configuration."""
 
@@ -98,8 +109,8 @@ class ComparedRow:
     ``ratio`` is candidate over baseline. Of times and rates it is the median of the ratios of all
     pairs of values, one of each side, and ``ci`` (low, high) an interval for it that covers it with
     ``ci_coverage``; the values are those of launches or of rounds, as ``over`` says. Of memory it
-    is exact. ``verdict`` is a ``resprof.statistics.comparison.Verdict``, and None for what is
-    neither a time nor a rate, and between devices, where there is no ratio either.
+    is exact. ``verdict`` is None for what is neither a time nor a rate, and between devices, where
+    there is no ratio either.
     """
 
     quantity: Quantity
@@ -109,7 +120,7 @@ class ComparedRow:
     ci: tuple[float, float] | None = None
     ci_coverage: float | None = None
     over: Over | None = None
-    verdict: StrEnum | None = None
+    verdict: SpeedVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

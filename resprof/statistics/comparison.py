@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from statistics import NormalDist, median
 
+from resprof.records.comparison import SpeedVerdict
 from resprof.statistics.intervals import CONFIDENCE, Interval, order_interval
 from resprof.statistics.ranks import mann_whitney_counts
 
@@ -22,17 +22,6 @@ MARGIN = 0.01
 """A smaller difference is one that nobody would act on."""
 _EXACT_PAIRS = 10_000
 """Up to so many pairs orders are counted; beyond, the normal law agrees to three digits."""
-
-
-class Verdict(StrEnum):
-    """What a comparison allows to say of the candidate."""
-
-    FASTER = "faster"
-    SLOWER = "slower"
-    SAME = "same"
-    """Any difference is smaller than the margin."""
-    INCONCLUSIVE = "inconclusive"
-    """More or quieter values are needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +32,7 @@ class Comparison:
     low: float
     high: float
     coverage: float
-    verdict: Verdict
+    verdict: SpeedVerdict
 
 
 def compare(
@@ -143,12 +132,14 @@ def _judged(
 ) -> Comparison:
     """The comparison whose ratio and interval are given as logarithms."""
     edge = math.log1p(margin)
-    verdict = Verdict.INCONCLUSIVE
+    verdict = SpeedVerdict.INCONCLUSIVE
     if interval.coverage >= confidence:
         if -edge <= interval.low and interval.high <= edge:
-            verdict = Verdict.SAME
+            verdict = SpeedVerdict.SAME
         elif abs(centre) > edge and (interval.low > 0 or interval.high < 0):
-            verdict = Verdict.FASTER if (centre > 0) is higher_is_faster else Verdict.SLOWER
+            verdict = (
+                SpeedVerdict.FASTER if (centre > 0) is higher_is_faster else SpeedVerdict.SLOWER
+            )
     return Comparison(
         ratio=math.exp(centre),
         low=math.exp(interval.low),

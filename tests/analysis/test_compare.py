@@ -10,12 +10,11 @@ from resprof.analysis.gate import failures
 from resprof.errors import UsageError
 from resprof.jobs.compare import compare_runs
 from resprof.records.bench import Over
-from resprof.records.comparison import ComparedResult, Presence, Quantity
+from resprof.records.comparison import ComparedResult, Presence, Quantity, SpeedVerdict
 from resprof.records.environment import Environment
 from resprof.records.gate import Limits, Reason
 from resprof.records.run import LaunchStart, Outcome, Round
 from resprof.records.run_file import Record
-from resprof.statistics.comparison import Verdict
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import (
     ON_GPU,
@@ -46,16 +45,18 @@ def _verdicts(result: ComparedResult) -> dict[Quantity, object]:
 def test_a_run_against_itself_is_the_same() -> None:
     run = simple(0.01)
     (result,) = _compared(run, run)
-    assert _verdicts(result) == dict.fromkeys((Quantity.LATENCY, Quantity.THROUGHPUT), Verdict.SAME)
+    assert _verdicts(result) == dict.fromkeys(
+        (Quantity.LATENCY, Quantity.THROUGHPUT), SpeedVerdict.SAME
+    )
     assert result.presence is Presence.BOTH
     assert result.differences == ()
 
 
 @pytest.mark.parametrize(
     ("factor", "verdict"),
-    [(1.05, Verdict.SLOWER), (0.95, Verdict.FASTER), (1.004, Verdict.SAME)],
+    [(1.05, SpeedVerdict.SLOWER), (0.95, SpeedVerdict.FASTER), (1.004, SpeedVerdict.SAME)],
 )
-def test_more_time_is_slower_and_a_lower_rate_is_too(factor: float, verdict: Verdict) -> None:
+def test_more_time_is_slower_and_a_lower_rate_is_too(factor: float, verdict: SpeedVerdict) -> None:
     (result,) = _compared(simple(0.01), simple(0.01 * factor))
     assert set(_verdicts(result).values()) == {verdict}
     latency, throughput = (result.row(q) for q in (Quantity.LATENCY, Quantity.THROUGHPUT))
@@ -75,7 +76,7 @@ def test_values_are_launches_where_both_have_several_and_rounds_otherwise() -> N
 
 def test_too_few_launches_decide_nothing() -> None:
     (result,) = _compared(simple(0.01, 0.01), simple(0.02, 0.02))
-    assert set(_verdicts(result).values()) == {Verdict.INCONCLUSIVE}
+    assert set(_verdicts(result).values()) == {SpeedVerdict.INCONCLUSIVE}
 
 
 def test_memory_is_compared_exactly_and_has_no_verdict() -> None:

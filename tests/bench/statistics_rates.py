@@ -14,9 +14,10 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from resprof.records.comparison import SpeedVerdict
 from resprof.records.plan import Metric
 from resprof.records.run import Stop
-from resprof.statistics.comparison import Comparison, Verdict, compare
+from resprof.statistics.comparison import Comparison, compare
 from resprof.statistics.intervals import order_interval
 from resprof.statistics.series import drift
 from tests.measure.simulation import (
@@ -81,7 +82,12 @@ def verdicts() -> None:
 def shares(found: list[Comparison]) -> str:
     faster, slower, same, open_ = (
         share_of(found, verdict)
-        for verdict in (Verdict.FASTER, Verdict.SLOWER, Verdict.SAME, Verdict.INCONCLUSIVE)
+        for verdict in (
+            SpeedVerdict.FASTER,
+            SpeedVerdict.SLOWER,
+            SpeedVerdict.SAME,
+            SpeedVerdict.INCONCLUSIVE,
+        )
     )
     return f"  {faster:6.1%}  {slower:6.1%}  {same:6.1%}  {open_:12.1%}"
 

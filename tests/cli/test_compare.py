@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from resprof.cli.main import main
-from resprof.statistics.comparison import Verdict
+from resprof.records.comparison import SpeedVerdict
 from tests.analysis.scripted_runs import ON_GPU, simple, with_gpu, with_torch, written
 
 
@@ -92,7 +92,7 @@ def test_json_has_a_record_per_configuration_and_csv_reads_back(
     (result,) = json.loads(out)["results"]
     rows: list[dict[str, Any]] = result["rows"]
     latency = next(row for row in rows if row["quantity"] == "latency_median_s")
-    assert latency["verdict"] == Verdict.SLOWER
+    assert latency["verdict"] == SpeedVerdict.SLOWER
     assert latency["ci"][0] <= latency["ratio"] <= latency["ci"][1]
     _, text, _ = _run(capsys, runs["before"], runs["slow"], "--csv")
     (line,) = csv.DictReader(io.StringIO(text))

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
+from resprof.records.comparison import SpeedVerdict
 from resprof.records.plan import Metric, Plan
 from resprof.records.run import Stop
-from resprof.statistics.comparison import Comparison, Verdict, compare
+from resprof.statistics.comparison import Comparison, compare
 from resprof.statistics.intervals import Interval, order_interval
 from tests.measure.scripted import run
 
@@ -106,6 +107,6 @@ def comparisons(
     return found
 
 
-def share_of(found: list[Comparison], *verdicts: Verdict) -> float:
+def share_of(found: list[Comparison], *verdicts: SpeedVerdict) -> float:
     """The share of comparisons that end in one of these verdicts."""
     return sum(each.verdict in verdicts for each in found) / len(found)

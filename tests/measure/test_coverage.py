@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resprof.records.comparison import SpeedVerdict
 from resprof.records.plan import Metric, Plan
 from resprof.records.run import Stop
-from resprof.statistics.comparison import Verdict
 from resprof.statistics.percentiles import percentile
 from resprof.statistics.series import drift
 from tests.measure.scripted import run
@@ -42,15 +42,15 @@ def test_intervals_cover_what_they_say(noise: float, correlation: float) -> None
 @pytest.mark.parametrize(("noise", "correlation"), [(0.005, 0.0), (0.01, 0.0), (0.005, 0.8)])
 def test_identical_configurations_are_not_told_apart(noise: float, correlation: float) -> None:
     found = comparisons(slower=0.0, noise=noise, correlation=correlation)
-    assert share_of(found, Verdict.SAME, Verdict.INCONCLUSIVE) >= 0.95
-    assert share_of(found, Verdict.SAME) >= 0.9
+    assert share_of(found, SpeedVerdict.SAME, SpeedVerdict.INCONCLUSIVE) >= 0.95
+    assert share_of(found, SpeedVerdict.SAME) >= 0.9
 
 
 @pytest.mark.parametrize("correlation", [0.0, 0.8])
 def test_a_difference_of_two_percent_is_called(correlation: float) -> None:
     found = comparisons(slower=0.02, noise=0.005, correlation=correlation)
-    assert share_of(found, Verdict.SLOWER) >= 0.9
-    assert share_of(found, Verdict.FASTER) == 0
+    assert share_of(found, SpeedVerdict.SLOWER) >= 0.9
+    assert share_of(found, SpeedVerdict.FASTER) == 0
 
 
 def test_steady_calls_are_rarely_said_to_drift() -> None:

@@ -22,10 +22,11 @@ from resprof.measure.nvml import open_nvml
 from resprof.measure.rounds import Taken, TakenTiles, run_rounds
 from resprof.measure.subject import Work, prepare
 from resprof.measure.tiles import Tiled
+from resprof.records.comparison import SpeedVerdict
 from resprof.records.environment import DeviceKind
 from resprof.records.plan import Metric, Plan, Tiling
 from resprof.records.recipe import Engine, MemoryFormat, Mode, Precision, Recipe, infer, train
-from resprof.statistics.comparison import Verdict, compare
+from resprof.statistics.comparison import compare
 from tests.measure.scripted import Kept
 
 pytestmark = [
@@ -136,7 +137,7 @@ def test_identical_code_is_called_the_same() -> None:
         with _ready(recipe) as (work, clock):
             values.append(_medians(_rounds(work, clock, plan).of(Metric.LATENCY)))
     found = compare(*values, higher_is_faster=False)
-    assert found.verdict in {Verdict.SAME, Verdict.INCONCLUSIVE}
+    assert found.verdict in {SpeedVerdict.SAME, SpeedVerdict.INCONCLUSIVE}
 
 
 def test_the_host_issues_a_small_batch_no_faster_than_a_large_one_takes() -> None:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from resprof.statistics.comparison import Comparison, Verdict, compare, compare_paired
+from resprof.records.comparison import SpeedVerdict
+from resprof.statistics.comparison import Comparison, compare, compare_paired
 from resprof.statistics.ranks import mann_whitney_counts
 
 
@@ -52,11 +53,11 @@ def test_ranks_are_those_of_printed_tables(n: int, m: int, critical: int) -> Non
 def test_three_values_a_side_are_too_few() -> None:
     found = compare([1.0, 1.01, 1.02], [2.0, 2.01, 2.02], higher_is_faster=True)
     assert found.coverage == pytest.approx(0.9)
-    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.verdict is SpeedVerdict.INCONCLUSIVE
     sure_enough = compare(
         [1.0, 1.01, 1.02], [2.0, 2.01, 2.02], confidence=0.9, higher_is_faster=True
     )
-    assert sure_enough.verdict is Verdict.FASTER
+    assert sure_enough.verdict is SpeedVerdict.FASTER
 
 
 @pytest.mark.parametrize(("n", "m"), [(2, 3), (4, 4), (4, 6), (5, 7)])
@@ -87,10 +88,10 @@ def test_many_values_are_ranked_nearly_as_all_orders_would(confidence: float) ->
 
 _values = st.lists(st.floats(0.5, 2.0), min_size=1, max_size=9)
 _OPPOSITE = {
-    Verdict.FASTER: Verdict.SLOWER,
-    Verdict.SLOWER: Verdict.FASTER,
-    Verdict.SAME: Verdict.SAME,
-    Verdict.INCONCLUSIVE: Verdict.INCONCLUSIVE,
+    SpeedVerdict.FASTER: SpeedVerdict.SLOWER,
+    SpeedVerdict.SLOWER: SpeedVerdict.FASTER,
+    SpeedVerdict.SAME: SpeedVerdict.SAME,
+    SpeedVerdict.INCONCLUSIVE: SpeedVerdict.INCONCLUSIVE,
 }
 
 
@@ -142,19 +143,19 @@ def _spread(centre: float, deviation: float, count: int = 8) -> list[float]:
 @pytest.mark.parametrize(
     ("ratio", "deviation", "verdict"),
     [
-        (1.0, 0.001, Verdict.SAME),
+        (1.0, 0.001, SpeedVerdict.SAME),
         # Excludes 1, but nobody would act on it.
-        (1.005, 0.001, Verdict.SAME),
-        (1.02, 0.005, Verdict.SLOWER),
-        (1 / 1.02, 0.005, Verdict.FASTER),
+        (1.005, 0.001, SpeedVerdict.SAME),
+        (1.02, 0.005, SpeedVerdict.SLOWER),
+        (1 / 1.02, 0.005, SpeedVerdict.FASTER),
         # Excludes 1, by less than the margin and not surely within it.
-        (1.009, 0.005, Verdict.INCONCLUSIVE),
+        (1.009, 0.005, SpeedVerdict.INCONCLUSIVE),
         # Beyond the margin, but perhaps by chance.
-        (1.02, 0.05, Verdict.INCONCLUSIVE),
-        (1.0, 0.05, Verdict.INCONCLUSIVE),
+        (1.02, 0.05, SpeedVerdict.INCONCLUSIVE),
+        (1.0, 0.05, SpeedVerdict.INCONCLUSIVE),
     ],
 )
-def test_what_is_said_of_times(ratio: float, deviation: float, verdict: Verdict) -> None:
+def test_what_is_said_of_times(ratio: float, deviation: float, verdict: SpeedVerdict) -> None:
     found = compare(_spread(1.0, deviation), _spread(ratio, deviation), higher_is_faster=False)
     assert found.verdict is verdict
     rates = compare(_spread(ratio, deviation), _spread(1.0, deviation), higher_is_faster=True)
@@ -164,18 +165,18 @@ def test_what_is_said_of_times(ratio: float, deviation: float, verdict: Verdict)
 def test_the_margin_is_what_is_asked_for() -> None:
     before, after = _spread(1.0, 0.005), _spread(1.02, 0.005)
     wide = compare(before, after, margin=0.03, higher_is_faster=False)
-    assert wide.verdict is Verdict.SAME
+    assert wide.verdict is SpeedVerdict.SAME
     none = compare(before, _spread(1.004, 0.001), margin=0.0, higher_is_faster=False)
-    assert none.verdict is Verdict.SLOWER
+    assert none.verdict is SpeedVerdict.SLOWER
 
 
 def test_pairs_cancel_what_both_suffer() -> None:
     disturbance = [1.0, 1.3, 0.8, 1.7, 1.1, 0.9, 1.2]
     before = list(disturbance)
     after = [1.02 * value for value in disturbance]
-    assert compare(before, after, higher_is_faster=False).verdict is Verdict.INCONCLUSIVE
+    assert compare(before, after, higher_is_faster=False).verdict is SpeedVerdict.INCONCLUSIVE
     paired = compare_paired(before, after, higher_is_faster=False)
-    assert paired.verdict is Verdict.SLOWER
+    assert paired.verdict is SpeedVerdict.SLOWER
     assert paired.ratio == pytest.approx(1.02)
     assert paired.coverage == 1 - 2 * 0.5**7
 
@@ -197,7 +198,7 @@ def test_a_single_pair_says_nothing() -> None:
     ):
         assert found.ratio == pytest.approx(2.0)
         assert found.coverage == 0.0
-        assert found.verdict is Verdict.INCONCLUSIVE
+        assert found.verdict is SpeedVerdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("broken", [[], [1.0, 0.0], [-1.0], [math.nan], [math.inf]])

@@ -8,12 +8,8 @@ from enum import StrEnum
 from resprof.records.bench import BenchResult, BenchRow
 from resprof.records.environment import Environment
 from resprof.records.table import Column, Origin, Table, Value
-from resprof.report.tables.measured import (
-    activations_table,
-    measured_table,
-    parts_table,
-    training_text,
-)
+from resprof.report.tables.measured import activations_table, measured_table, parts_table
+from resprof.report.tables.recipe import training_text
 from resprof.units import format_shape
 
 Field = tuple[Column, Callable[[BenchResult, BenchRow], Value]]
@@ -32,7 +28,7 @@ def _recipe_fields() -> list[Field]:
         field("precision", lambda result: result.recipe.precision.value),
         field("memory_format", lambda result: result.recipe.memory_format.value),
         field("engine", lambda result: result.recipe.engine.value),
-        field("training", training_text),
+        field("training", lambda result: training_text(result.recipe)),
         field("cudnn_benchmark", lambda result: result.recipe.cudnn_benchmark),
         field("device", lambda result: result.device.value if result.device else None),
         field("outcome", lambda result: result.outcome.value),

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from resprof.records.recipe import Checkpoint, Mode, Recipe, Workload
+from resprof.records.recipe import Workload
 from resprof.records.table import Column, Form, Value
+from resprof.report.tables.recipe import training_text
 from resprof.units import format_shape
 
 
@@ -32,7 +33,7 @@ FIELDS: tuple[Field, ...] = (
     (Column(key="precision", title="precision"), lambda each: each.recipe.precision.value),
     (Column(key="memory_format", title="layout"), lambda each: each.recipe.memory_format.value),
     (Column(key="engine", title="engine"), lambda each: each.recipe.engine.value),
-    (Column(key="training", title="optimizer"), lambda each: _training(each.recipe)),
+    (Column(key="training", title="optimizer"), lambda each: training_text(each.recipe)),
     (
         Column(key="cudnn_benchmark", title="cudnn.benchmark"),
         lambda each: each.recipe.cudnn_benchmark,
@@ -107,15 +108,3 @@ def _in_words(column: Column, value: Value) -> str:
     if isinstance(value, bool):
         return column.title if value else f"no {column.title}"
     return f"{column.title} {value}"
-
-
-def _training(recipe: Recipe) -> str | None:
-    """What a training step does beside forward and backward; None in inference."""
-    if recipe.mode is not Mode.TRAIN:
-        return None
-    parts = [f"{recipe.optimizer} ({recipe.optimizer_impl})"]
-    if (recipe.accumulate or 1) > 1:
-        parts.append(f"accumulate {recipe.accumulate}")
-    if recipe.checkpoint not in {None, Checkpoint.NONE}:
-        parts.append(f"checkpoint {recipe.checkpoint}")
-    return ", ".join(parts)

@@ -8,12 +8,11 @@ from dataclasses import replace
 from resprof.records.bench import BenchResult, BenchRow
 from resprof.records.environment import DeviceKind, Environment
 from resprof.records.plan import Metric
-from resprof.records.recipe import Mode
 from resprof.records.table import Column, Form, Origin, Table, Value
 from resprof.report.tables.edit import without
 from resprof.report.tables.environment import describe, device_kind, device_name
 from resprof.report.tables.flags import common_flags, flag_notes, flags_of
-from resprof.report.tables.recipe import recipe_text
+from resprof.report.tables.recipe import recipe_text, training_text
 from resprof.units import format_deviation, format_seconds, format_shape
 
 _MEASURED = Origin.MEASURED
@@ -86,7 +85,7 @@ def _row(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value, ..
         recipe.precision.value,
         recipe.memory_format.value,
         recipe.engine.value,
-        training_text(result),
+        training_text(result.recipe),
         launches_text(either),
         latency.latency_median_s if latency else None,
         *_ends(latency.latency_ci_s if latency else None),
@@ -101,19 +100,6 @@ def _row(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value, ..
         result.outcome.value,
         ", ".join(flag.value for flag in shown) or None,
     )
-
-
-def training_text(result: BenchResult) -> str | None:
-    """What a training step does beside forward and backward; None in inference."""
-    recipe = result.recipe
-    if recipe.mode is not Mode.TRAIN:
-        return None
-    parts = [f"{recipe.optimizer} ({recipe.optimizer_impl})"]
-    if (recipe.accumulate or 1) > 1:
-        parts.append(f"accumulate {recipe.accumulate}")
-    if recipe.checkpoint and recipe.checkpoint.value != "none":
-        parts.append(f"checkpoint {recipe.checkpoint}")
-    return ", ".join(parts)
 
 
 def launches_text(row: BenchRow) -> str | None:

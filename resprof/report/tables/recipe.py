@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resprof.records.answer import Note
-from resprof.records.recipe import Mode, Recipe
+from resprof.records.recipe import Checkpoint, Mode, Recipe
 from resprof.records.table import Column, Form, Origin, Table
 
 
@@ -23,6 +23,18 @@ def recipe_text(recipe: Recipe, *, batch: bool = True) -> str:
             f"checkpoint {recipe.checkpoint}",
         ]
     return ", ".join([*parts, recipe.engine.value])
+
+
+def training_text(recipe: Recipe) -> str | None:
+    """What a training step does beside forward and backward; None in inference."""
+    if recipe.mode is not Mode.TRAIN:
+        return None
+    parts = [f"{recipe.optimizer} ({recipe.optimizer_impl})"]
+    if (recipe.accumulate or 1) > 1:
+        parts.append(f"accumulate {recipe.accumulate}")
+    if recipe.checkpoint not in {None, Checkpoint.NONE}:
+        parts.append(f"checkpoint {recipe.checkpoint}")
+    return ", ".join(parts)
 
 
 def calibration_text(device: str | None) -> str:
