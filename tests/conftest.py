@@ -15,6 +15,14 @@ _DETECTION_SCHEMAS = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing comes from the user's cache or goes there; what one test has traced all can use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def torchvision() -> Iterator[ModuleType]:
     """torchvision as an oracle; skipped where it is not installed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -27,13 +27,6 @@ from tests.jobs.model_device import ModelDevice
 from tests.jobs.scripted_memory import GPU
 
 CHOSEN = tuple(largest_workloads(["cifar-resnet8"]))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 def test_a_gpu_as_predicted_has_no_error() -> None:

@@ -42,13 +42,6 @@ from tests.jobs.scripted_memory import GPU, TOTAL, ScriptedMemory
 from tests.memory.memory_histories import CONTEXT, peak_of, recorded
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        yield
-
-
 def small(batch: int, **changes: Any) -> tuple[Architecture, Recipe]:
     architecture = resolve("cifar-resnet8")
     return architecture, replace(train(batch=batch, image=architecture.image), **changes)

@@ -64,7 +64,7 @@ class Shown:
 
 
 def every_table(folder: Path) -> list[Shown]:
-    """All of them; run files and traces go to the folder."""
+    """All of them; run files go to the folder."""
     with _seen() as found, pytest.MonkeyPatch.context() as patch:
 
         def typed(code: int, *arguments: object) -> None:
@@ -72,7 +72,6 @@ def every_table(folder: Path) -> list[Shown]:
             assert main([str(argument) for argument in arguments]) == code, arguments
             assert len(found) == before + 1, arguments
 
-        patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
         # Judged here: five processes would load torch five times.
         patch.setattr("resprof.jobs.validate._in_own_process", live_peaks)
         for arguments in _ANYWHERE:
