@@ -17,6 +17,8 @@ from resprof.records.run import Outcome
 from resprof.statistics.intervals import CONFIDENCE
 
 _TIMES = (Quantity.LATENCY, Quantity.THROUGHPUT)
+_BROKEN = {Outcome.OUT_OF_MEMORY, Outcome.FAILED, Outcome.HUNG}
+"""How a candidate ends that cannot do what the baseline did, whatever was asked."""
 
 
 def failures(
@@ -37,6 +39,9 @@ def _noes(result: ComparedResult, limits: Limits) -> Iterator[tuple[Reason, Comp
     if result.presence is Presence.BASELINE_ONLY:
         yield Reason.MISSING, None
         return
+    if _is_broken(result):
+        yield Reason.BROKEN, None
+        return
     for row in result.rows:
         reason = None
         if row.quantity in _TIMES and limits.slower is not None:
@@ -48,6 +53,18 @@ def _noes(result: ComparedResult, limits: Limits) -> Iterator[tuple[Reason, Comp
         if reason is not None:
             yield reason, row
     yield from ((Reason.UNKNOWN, None) for _ in _unasked(result, limits))
+
+
+def _is_broken(result: ComparedResult) -> bool:
+    """Whether the candidate failed at what the baseline has measured; its rounds do not help."""
+    return any(
+        row.baseline is not None
+        and row.baseline.value is not None
+        and row.baseline.outcome not in _BROKEN
+        and row.candidate is not None
+        and row.candidate.outcome in _BROKEN
+        for row in result.rows
+    )
 
 
 def _unasked(result: ComparedResult, limits: Limits) -> Iterator[Quantity]:
@@ -73,8 +90,6 @@ def _of_time(row: ComparedRow) -> Reason | None:
 
 def _of_memory(row: ComparedRow, limit: float) -> Reason | None:
     before, after = _values(row)
-    if before is not None and _ran_out(row.candidate):
-        return Reason.MEMORY
     if before is None or after is None:
         return _lacking(row)
     return Reason.MEMORY if after > before and after - before >= limit * before else None

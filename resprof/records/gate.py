@@ -10,7 +10,10 @@ from resprof.records.comparison import ComparedResult, ComparedRow
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """From which share of the baseline's figure on more is too much; None is not asked for."""
+    """Increase over the baseline, as a fraction, from which on a configuration fails.
+
+    None is not checked.
+    """
 
     slower: float | None = None
     memory: float | None = None
@@ -23,6 +26,8 @@ class Reason(StrEnum):
     SLOWER = "slower"
     MEMORY = "memory"
     ENERGY = "energy"
+    BROKEN = "broken"
+    """The candidate ran out of memory, failed or hung where the baseline was measured."""
     INCONCLUSIVE = "inconclusive"
     UNKNOWN = "unknown"
     """One side has no such figure, so the question has no answer."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from resprof.analysis.gate import failures
@@ -82,11 +84,20 @@ def test_the_same_answer_on_both_sides_is_no_regression() -> None:
     limits = Limits(slower=0.02, memory=0.05)
     assert _reasons(gone, gone, limits, strict=True) == []
     assert _reasons(gone, simple(0.01), limits, strict=True) == []
-    assert _reasons(simple(0.01), gone, limits) == [Reason.MEMORY]
+    assert _reasons(simple(0.01), gone, limits) == [Reason.BROKEN]
 
 
-def test_a_candidate_that_broke_is_missing() -> None:
-    broken = run_of((WORKLOAD, [BROKEN]))
+@pytest.mark.parametrize("outcome", [Outcome.OUT_OF_MEMORY, Outcome.FAILED, Outcome.HUNG])
+@pytest.mark.parametrize("limits", [Limits(slower=0.02), Limits(memory=0.05), Limits(energy=0.05)])
+def test_a_candidate_that_broke_fails_whatever_was_asked(outcome: Outcome, limits: Limits) -> None:
+    broken = run_of((WORKLOAD, [replace(BROKEN, outcome=outcome)]))
+    assert _reasons(simple(0.01), broken, limits) == [Reason.BROKEN]
+    assert _reasons(broken, simple(0.01), limits) == []
+    assert _reasons(broken, broken, limits) == []
+
+
+def test_a_candidate_that_was_cut_short_is_missing() -> None:
+    cut = run_of((WORKLOAD, [replace(BROKEN, outcome=Outcome.CUT_SHORT)]))
     limits = Limits(slower=0.02)
-    assert _reasons(simple(0.01), broken, limits) == []
-    assert _reasons(simple(0.01), broken, limits, strict=True) == [Reason.MISSING] * 2
+    assert _reasons(simple(0.01), cut, limits) == []
+    assert _reasons(simple(0.01), cut, limits, strict=True) == [Reason.MISSING] * 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from resprof.records.comparison import ComparedRow, Quantity
+from resprof.records.comparison import ComparedResult, ComparedRow, Quantity
 from resprof.records.gate import Failure, Reason
 from resprof.report.tables.configurations import workload_text
 from resprof.units import format_deviation
@@ -18,6 +18,8 @@ _WORDS = {
 def failure_text(failure: Failure) -> str:
     """The configuration, the figure and by how much, or why that cannot be said."""
     of = f"{workload_text(failure.result.workload)} in {failure.result.candidate.name}"
+    if failure.reason is Reason.BROKEN:
+        return f"{of}: {_ending(failure.result)}, where the baseline was measured"
     if failure.row is None:
         if failure.reason is Reason.MISSING:
             return f"{of}: not measured there"
@@ -28,6 +30,10 @@ def failure_text(failure: Failure) -> str:
         outcome = side.outcome.value if side and side.value is None else "known on one side only"
         return f"{of}: {what} {outcome}"
     return f"{of}: {what} {_change(failure.row)}"
+
+
+def _ending(result: ComparedResult) -> str:
+    return next(row.candidate.outcome.value for row in result.rows if row.candidate)
 
 
 def _change(row: ComparedRow) -> str:
