@@ -53,6 +53,12 @@ class Configuration:
     idle_w: float | None
 
     @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What any of its launches was to measure: a run may be resumed with other metrics."""
+        plans = [launch.start.plan for launch in self.launches] or [self.start.plan]
+        return tuple(dict.fromkeys(metric for plan in plans for metric in plan.metrics))
+
+    @property
     def images(self) -> int:
         """Images of one call."""
         recipe = self.start.workload.recipe

@@ -44,6 +44,7 @@ def parts_of(
                 stage=tile.stage,
                 time_s=time_s,
                 time_ci_s=(interval.low, interval.high) if interval else None,
+                ci_coverage=interval.coverage if interval else None,
                 share=time_s / whole,
                 macs=counted,
                 macs_share=None if ours is None else ours / all_macs,

@@ -34,7 +34,7 @@ def bench_result(configuration: Configuration, *, title: str, macs: Macs) -> Ben
         model=start.workload.model,
         title=title,
         recipe=start.workload.recipe,
-        rows=tuple(bench_row(configuration, metric, common) for metric in start.plan.metrics),
+        rows=tuple(bench_row(configuration, metric, common) for metric in configuration.metrics),
         key=start.key,
         classes=start.workload.classes,
         in_channels=start.workload.in_channels,

@@ -18,7 +18,7 @@ from resprof.measure.environment import load_average, machine_environment
 from resprof.measure.launch import run_child
 from resprof.records.environment import Environment
 from resprof.records.plan import OnOom, Order, Plan
-from resprof.records.recipe import Workload
+from resprof.records.recipe import Engine, Workload
 from resprof.records.run import LaunchEnd, LaunchStart, Outcome
 from resprof.records.run_file import Record, RunFile
 
@@ -26,8 +26,10 @@ SUBJECT = "resprof.jobs.bench_subject:subject"
 """By name: what it needs loads torch, and only the child process does that."""
 GRACE_S = 60.0
 """What a child may take beside the measurement: starting, building, settling, tracing memory."""
+_COMPILE_S = 600.0
+"""What torch.compile may take in the first call, which no time limit holds for."""
 _LATE = 2
-"""A child is hung when it has taken so often its limit: a call that is under way is not cut off."""
+"""A child counts as hung after this many times its limit: a call in progress is not cut short."""
 
 Progress = Callable[[int, int, Workload], None]
 """Told before a launch: how many are done, how many there are, which workload it is.
@@ -171,7 +173,9 @@ class _Session:
             launch=start.launch,
             idle=idle,
         )
-        limit = _LATE * plan.time_limit_s + 2 * plan.energy_s + self._options.grace_s
+        compiling = _COMPILE_S if workload.recipe.engine is Engine.COMPILE else 0.0
+        extra = compiling + 2 * plan.energy_s + self._options.grace_s
+        limit = _LATE * plan.time_limit_s + extra
         self._write(start)
         self._write(run_child(order, limit_s=limit, sink=self._write))
 

@@ -1,8 +1,7 @@
 """The process that measures one configuration: an order on stdin, records on stdout, line by line.
 
-It writes its environment, each round when it is taken, and at
-last how it ended. Networks measured in one process would bias each other: caches, allocator and
-clocks keep what the one before left.
+It writes its environment, each round when it is taken, and at last how it ended. Networks measured
+in one process would bias each other: caches, allocator and clocks keep what the one before left.
 """
 
 from __future__ import annotations
@@ -94,6 +93,10 @@ def _run(order: Order, emit: Emit) -> None:
         known = reset_resident_peak()
         course = _measured(order, work, clock, nvml.read if nvml else _nothing, emit)
         peak = resident_peak_above(baseline) if known else None
+        memory = measure_memory(work, recipe, process_peak_bytes=peak)
+        # After the peaks, and without the gradients of the last step: where a training step
+        # fits, a forward pass beside its gradients may not.
+        work.steps.clear()
         finite = bool(torch.isfinite(work.steps.forward()).all())
         observed = Observation(
             device=kind,
@@ -101,7 +104,7 @@ def _run(order: Order, emit: Emit) -> None:
             warm_up=course.warm_up,
             stop=course.stop,
             outputs_finite=finite,
-            memory=measure_memory(work, recipe, process_peak_bytes=peak),
+            memory=memory,
         )
     emit(_ended(order, Outcome.MEASURED, None, observed))
 

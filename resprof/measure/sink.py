@@ -8,7 +8,7 @@ from resprof.measure.nvml import between
 from resprof.measure.rounds import Taken, TakenTiles
 from resprof.measure.tiles import Tiled
 from resprof.records.environment import DeviceKind
-from resprof.records.plan import Order
+from resprof.records.plan import Metric, Order
 from resprof.records.run import Round, TiledRound
 from resprof.records.run_file import Record
 from resprof.records.telemetry import GpuReading
@@ -17,7 +17,11 @@ Emit = Callable[[Record], None]
 
 
 class RoundSink:
-    """Takes rounds and emits records. ``call_s`` is how long a call took in the last round."""
+    """Takes rounds and emits records.
+
+    ``call_s`` is how long a call took in the last round of calls back to back, as those are over
+    which energy is read.
+    """
 
     def __init__(
         self,
@@ -44,8 +48,8 @@ class RoundSink:
         telemetry = between(self._before, self._read())
         key, launch = self._order.workload.text, self._order.launch
         if isinstance(taken, Taken):
-            times = taken.wall_s or taken.samples_s
-            self.call_s = sum(times) / (taken.calls * len(times))
+            if taken.metric is Metric.THROUGHPUT:
+                self.call_s = sum(taken.samples_s) / (taken.calls * len(taken.samples_s))
             self._emit(
                 Round(
                     key=key,

@@ -115,8 +115,9 @@ class BenchRow:
 class PartTime:
     """The time of a stage or phase in a call; ``stage`` is None for a whole phase.
 
-    ``share`` is its part of the instrumented call. ``macs`` are counted for the batch, ``None``
-    for what has none (loss, optimiser), ``macs_share`` their part of the call's, and
+    ``time_ci_s`` covers the median with ``ci_coverage``, over launches, or over rounds of a single
+    one. ``share`` is its part of the instrumented call. ``macs`` are counted for the batch,
+    ``None`` for what has none (loss, optimiser), ``macs_share`` their part of the call's, and
     ``flops_per_s`` is 2 x ``macs`` over the time.
     """
 
@@ -124,6 +125,7 @@ class PartTime:
     stage: str | None
     time_s: float
     time_ci_s: tuple[float, float] | None
+    ci_coverage: float | None = None
     share: float
     macs: int | None
     macs_share: float | None

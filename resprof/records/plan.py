@@ -41,10 +41,11 @@ class Plan:
     """How long to warm up and to measure; times in seconds, shares of one.
 
     A round is ``round_s`` long and has ``round_calls`` calls at least, where the limit leaves room:
-    rounds of few samples resemble their neighbours. At least ``least_rounds`` are
-    taken of each metric: six are the fewest that give an interval of 95%. What they scatter by
-    decides how many rounds the asked half-width ``target_ci`` (a share of the median) wants; None
-    asks for no more. ``energy_s`` is the window over which energy is read, 0 for none.
+    rounds of few samples resemble their neighbours. At least ``least_rounds`` are taken of each
+    metric, unless ``time_limit_s``, which runs from the end of the first call, is over before: six
+    are the fewest that give an interval of 95%. What they scatter by decides how many rounds the
+    asked half-width ``target_ci`` (a share of the median) wants; None asks for no more.
+    ``energy_s`` is the window over which energy is read, 0 for none.
     """
 
     metrics: tuple[Metric, ...] = (Metric.LATENCY, Metric.THROUGHPUT)

@@ -137,10 +137,10 @@ def test_strict_fails_on_what_is_unsure_or_missing() -> None:
     assert strict == [Reason.MISSING, Reason.INCONCLUSIVE, Reason.INCONCLUSIVE]
 
 
-def test_a_batch_that_no_longer_fits_fails_on_memory() -> None:
+def test_a_batch_that_no_longer_fits_fails() -> None:
     gone = Launched(latencies_s=(), peak_bytes=None, outcome=Outcome.OUT_OF_MEMORY)
     after = run_of((WORKLOAD, [gone]))
-    assert _reasons(simple(0.01), after, memory=0.05) == [Reason.MEMORY]
+    assert _reasons(simple(0.01), after, memory=0.05) == [Reason.BROKEN]
 
 
 @pytest.mark.slow

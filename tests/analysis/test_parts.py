@@ -182,3 +182,11 @@ def test_rounds_are_held_against_those_of_their_own_launch() -> None:
     _, check = parts_of(configuration(*records), MACS)
     assert check is not None
     assert (check.clean_s, check.instrumented_s, check.deviation) == (2.0, 2.0, 0.0)
+
+
+@pytest.mark.parametrize(("rounds", "covers"), [(1, None), (2, 0.5), (6, 0.96875)])
+def test_an_interval_says_what_it_covers(rounds: int, covers: float | None) -> None:
+    taken = [tiled(index, [(1.0, 4.0, 0.5 + index)]) for index in range(rounds)]
+    parts, _ = parts_of(configuration(start(), *taken, end()), MACS)
+    assert {part.ci_coverage for part in parts} == {covers}
+    assert all((part.time_ci_s is None) is (covers is None) for part in parts)

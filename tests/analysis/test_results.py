@@ -58,6 +58,20 @@ def test_there_is_a_row_for_each_metric_that_was_asked_for(metrics: Sequence[Met
     assert [row.metric for row in result(start(plan=plan), *ROUNDS, end()).rows] == list(metrics)
 
 
+def test_a_run_resumed_with_fewer_metrics_loses_none() -> None:
+    both, one = Plan(), Plan(metrics=(Metric.LATENCY,))
+    resumed = (
+        *(start(plan=both), *ROUNDS, end()),
+        *(start(plan=one, launch=1), latency(0, (2.0,), launch=1), end(launch=1)),
+    )
+    rows = {row.metric: row for row in result(*resumed).rows}
+    assert {metric: row.launches for metric, row in rows.items()} == {
+        Metric.LATENCY: 2,
+        Metric.THROUGHPUT: 1,
+    }
+    assert rows[Metric.THROUGHPUT].throughput_images_per_s is not None
+
+
 def test_a_good_end_has_no_flags_but_those_of_few_rounds() -> None:
     assert flags(result(start(), *ROUNDS, end())) == {Flag.ONE_PROCESS, Flag.FEW_ROUNDS}
 

@@ -207,6 +207,15 @@ def test_a_disturbed_warm_up_does_not_starve_the_rounds() -> None:
     assert min(samples[1:]) > 40
 
 
+def test_a_first_call_longer_than_the_limit_takes_nothing_from_the_rounds() -> None:
+    plan = Plan(round_s=1.0, time_limit_s=60.0)
+    compiled, kept = run(chain([500.0], repeat(0.125)), plan)
+    _, eager = run(repeat(0.125), plan)
+    assert compiled.first_call_s == 500.0
+    assert compiled.stop is Stop.TARGET_MET
+    assert len(kept.of(_LATENCY)) == len(eager.of(_LATENCY)) == 6
+
+
 def test_one_index_is_taken_in_full_even_after_the_limit() -> None:
     course, kept = run(repeat(100.0), Plan(time_limit_s=1.0), tiled=_three_tiles)
     assert course.stop is Stop.TIME_LIMIT
@@ -220,7 +229,7 @@ def test_the_rounds_fit_into_the_limit(limit: float, call_s: float, target: floa
     plan = Plan(time_limit_s=limit, warm_up_s=1.0, target_ci=target)
     noisy = cycle([call_s, 1.1 * call_s, 0.9 * call_s, 1.05 * call_s, 1.2 * call_s])
     course, kept = run(noisy, plan)
-    spent = course.first_call_s + sum(course.warm_up.samples_s)
+    spent = sum(course.warm_up.samples_s)
     spent += math.fsum(sum(each.samples_s) for each in kept.of(_LATENCY) + kept.of(_THROUGHPUT))
     assert spent <= limit + 2 * (0.1 * plan.round_s + 1.2 * call_s)
 
