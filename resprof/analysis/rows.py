@@ -85,6 +85,7 @@ def bench_row(configuration: Configuration, metric: Metric, flags: tuple[Flag, .
         peak_allocated_bytes=memory.peak_allocated_bytes,
         peak_reserved_bytes=memory.peak_reserved_bytes,
         process_peak_bytes=memory.process_peak_bytes,
+        device_used_bytes=memory.device_used_bytes,
         activation_bytes=memory.activation_bytes,
         flags=flags,
     )

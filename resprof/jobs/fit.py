@@ -42,7 +42,9 @@ def predict_memory(
     """The memory of one workload on a GPU, and what that assumes."""
     trace = trace_workload(architecture, recipe)
     overlay = _overlay(architecture, recipe, calibration, capability)
-    found = predict(trace, recipe.batch, overlay, settings, assumptions=_assumptions(recipe, trace))
+    found = predict(
+        trace, recipe.batch, overlay, settings, assumptions=_assumptions(recipe, trace, calibration)
+    )
     result = MemoryResult(
         model=architecture.id,
         title=describe(architecture),
@@ -85,7 +87,7 @@ def largest_batch(
     """
     overlay = _overlay(architecture, recipe, calibration, capability)
     limit = budget_limit(total_bytes, overlay.context_bytes, used_bytes=used_bytes, margin=margin)
-    found = _search(architecture, recipe, overlay, limit, kinds)
+    found = _search(architecture, recipe, overlay, limit, kinds=kinds, calibration=calibration)
     result = BudgetResult(
         model=architecture.id,
         title=describe(architecture),
@@ -107,7 +109,9 @@ def _search(
     recipe: Recipe,
     overlay: Overlay,
     limit: BudgetLimit,
-    kinds: Sequence[AllocatorKind] = tuple(AllocatorKind),
+    *,
+    kinds: Sequence[AllocatorKind],
+    calibration: Calibration | None = None,
 ) -> Budget:
     searched = replace(recipe, batch=_SEARCHED_FROM)
     trace = trace_workload(architecture, searched)
@@ -117,7 +121,7 @@ def _search(
             "recipe, so no largest one can be searched",
             hint="ask for one batch size: resprof memory --batch N",
         )
-    assumptions = _assumptions(recipe, trace)
+    assumptions = _assumptions(recipe, trace, calibration)
     return budget(trace, limit, overlay, kinds=kinds, assumptions=assumptions)
 
 
@@ -129,7 +133,7 @@ def _grid(
     checkpoints: Sequence[Checkpoint | None] = tuple(Checkpoint) if train else (None,)
     for precision, checkpoint, optimizer in product(_GRID_PRECISIONS, checkpoints, optimizers):
         changed = replace(recipe, precision=precision, checkpoint=checkpoint, optimizer=optimizer)
-        (row,) = _search(architecture, changed, overlay, limit, (AllocatorKind.DEFAULT,)).rows
+        (row,) = _search(architecture, changed, overlay, limit, kinds=(AllocatorKind.DEFAULT,)).rows
         yield GridRow(
             precision=precision,
             optimizer=optimizer,
@@ -156,9 +160,9 @@ def _overlay(
     return calibrated_overlay(calibration, shapes)
 
 
-def _assumptions(recipe: Recipe, trace: Trace) -> tuple[Note, ...]:
-    """What the traced steps do and leave out."""
-    version = trace.torch.partition("+")[0]  # the build makes no difference to the operators
+def _assumptions(recipe: Recipe, trace: Trace, calibration: Calibration | None) -> tuple[Note, ...]:
+    """What the traced steps do and leave out, and whether a calibration is of another torch."""
+    version = _release(trace.torch)
     notes = [
         Note(
             code="traced",
@@ -175,4 +179,17 @@ def _assumptions(recipe: Recipe, trace: Trace) -> tuple[Note, ...]:
         )
     if recipe.precision is Precision.AMP_FP16 and recipe.mode is Mode.TRAIN:
         notes.append(Note(code="scaler", message="a GradScaler's three scalars are counted"))
+    if calibration is not None and _release(calibration.torch) != version:
+        notes.append(
+            Note(
+                code="calibrated-torch",
+                message=f"calibrated with torch {_release(calibration.torch)}, predicted for "
+                f"{version}: another release may take other workspaces",
+            )
+        )
     return tuple(notes)
+
+
+def _release(torch: str) -> str:
+    """Without the build, which makes no difference to the operators."""
+    return torch.partition("+")[0]

@@ -11,6 +11,15 @@ from resprof.report.files import write_whole
 _ANOTHER = "keep a folder for each: resprof validate --device cuda --keep FOLDER"
 
 
+def refuse_kept(folder: Path) -> None:
+    """Raises ``UsageError`` where histories lie already: those of two visits would be mixed."""
+    found = sorted(folder.glob("*.jsonl"))
+    if found:
+        raise UsageError(
+            f"{printable_path(found[0])} is there already", hint="name an empty folder with --keep"
+        )
+
+
 def keep_history(folder: Path, number: int, history: MemoryHistory) -> None:
     """Writes the history of a visit's workload of that number."""
     file = folder / f"{number:02}-{history.workload.model}.jsonl"

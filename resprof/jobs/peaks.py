@@ -26,7 +26,9 @@ SIDE = 8192
 """Of a square GEMM: its 10^12 operations take a millisecond and fill every unit."""
 COPIED_BYTES = 2**30
 """Many times what any cache holds."""
-_WARM_UP, _CALLS = 20, 10
+_CALLS = 10
+_WARM_UP_S = 1.0
+"""Of the same calls: clocks rise by then, and libraries have chosen their kernels."""
 _IN_A_ROW = 5
 """Calls between two events, so that starting the first weighs little."""
 _SINCE = {Arithmetic.TF32: 8, Arithmetic.BF16: 8}
@@ -49,7 +51,7 @@ def peaks_on_cuda(*, run: Run = run_in_child) -> tuple[MeasuredPeaks, ...]:
     Raises ``EnvironmentMissing`` without a device, ``NotMeasured`` where memory runs out.
     """
     task = f"{__name__}:{measure_peaks.__name__}"
-    argument = {"side": SIDE, "bytes": COPIED_BYTES, "calls": _CALLS}
+    argument = {"side": SIDE, "bytes": COPIED_BYTES, "calls": _CALLS, "warm_up_s": _WARM_UP_S}
     lines = run(task, argument, limit_s=LIMIT_S).splitlines()
     return tuple(from_plain(MeasuredPeaks, json.loads(line)) for line in lines)
 
@@ -72,12 +74,12 @@ def _peaks(argument: Any, memory: DeviceMemory) -> Iterator[MeasuredPeaks]:
         raise EnvironmentMissing("the device has no name", hint="run it on a CUDA device")
     clock, calls = _clock(memory.device), argument["calls"]
     side, size = argument["side"], argument["bytes"]
-    bandwidth = 2 * size / _seconds(_copy(size, memory.device), clock, calls)
+    bandwidth = 2 * size / _seconds(_copy(size, memory.device), clock, argument)
     generation = int(environment.gpu.capability.partition(".")[0])
     for arithmetic in Arithmetic:
         if generation < _SINCE.get(arithmetic, 0):
             continue
-        seconds = _seconds(_gemm(side, arithmetic, memory.device), clock, calls)
+        seconds = _seconds(_gemm(side, arithmetic, memory.device), clock, argument)
         yield MeasuredPeaks(
             device=environment.gpu.name,
             arithmetic=arithmetic,
@@ -98,13 +100,16 @@ def _clock(device: torch.device) -> Clock:
     return CudaClock(device) if device.type == "cuda" else CpuClock()
 
 
-def _seconds(call: Call, clock: Clock, calls: int) -> float:
+def _seconds(call: Call, clock: Clock, argument: Any) -> float:
     def several() -> None:
         for _ in range(_IN_A_ROW):
             call()
 
-    clock.back_to_back(call, min(_WARM_UP, calls))
-    return median(clock.one(several).seconds for _ in range(calls)) / _IN_A_ROW
+    end = clock.now() + argument["warm_up_s"]
+    clock.one(several)
+    while clock.now() < end:
+        clock.one(several)
+    return median(clock.one(several).seconds for _ in range(argument["calls"])) / _IN_A_ROW
 
 
 def _gemm(side: int, arithmetic: Arithmetic, device: torch.device) -> Call:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,8 +33,10 @@ class ReportFolder:
         _make(path)
         return cls(path=path, owned=_owned(path, force=force), force=force)
 
-    def refuse_foreign(self, files: Iterable[str]) -> None:
-        """Raises ``UsageError`` for a file that is there and of no earlier report."""
+    def refuse_foreign(self, files: Collection[str]) -> None:
+        """Raises ``UsageError`` for what is there and of no earlier report."""
+        for name in files:
+            _refuse_file_as_folder(self.path, name)
         foreign = [name for name in files if name not in self.owned and (self.path / name).exists()]
         if foreign and not self.force:
             raise UsageError(
@@ -75,7 +77,7 @@ class ReportFolder:
     def write(self, files: Files) -> None:
         """Writes each file whole."""
         for name, content in files.items():
-            (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+            _make((self.path / name).parent)
             write_whole(self.path / name, content)
 
 
@@ -100,6 +102,15 @@ def _owned(folder: Path, *, force: bool) -> frozenset[str]:
             f"{printable_path(file)}: {why}",
             hint="name another folder with --out, or replace it with --force",
         ) from None
+
+
+def _refuse_file_as_folder(top: Path, name: str) -> None:
+    """A folder that the report needs may be there as a file, which ``--force`` does not remove."""
+    for folder in (top / name).parents[: len(Path(name).parts) - 1]:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(
+                f"{printable_path(folder)} is not a folder", hint="name another one with --out"
+            )
 
 
 def _make(folder: Path) -> None:

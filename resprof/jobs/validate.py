@@ -11,9 +11,11 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from resprof.catalog.networks import resolve
+from resprof.errors import NotMeasured
 from resprof.jobs.trace import LivePeaks, live_peaks
 from resprof.measure.environment import machine_environment
 from resprof.records.architecture import Architecture
@@ -86,7 +88,13 @@ def _in_own_process(architecture: Architecture, recipe: Recipe) -> LivePeaks:
     # Spawned, not forked: a child of a process with torch's threads would hang.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_silence) as pool:
-        return pool.submit(live_peaks, architecture, recipe).result()
+        try:
+            return pool.submit(live_peaks, architecture, recipe).result()
+        except BrokenProcessPool:
+            raise NotMeasured(
+                f"the process that ran {architecture.id} was killed",
+                hint="that is mostly want of memory: choose a smaller network, or free some",
+            ) from None
 
 
 def _silence() -> None:

@@ -16,7 +16,7 @@ from resprof.errors import NotMeasured
 from resprof.jobs.batch_tries import Device
 from resprof.jobs.device_steps import prepare_process, run_on_device
 from resprof.jobs.fit import predict_memory
-from resprof.jobs.kept_histories import keep_history, kept_histories
+from resprof.jobs.kept_histories import keep_history, kept_histories, refuse_kept
 from resprof.jobs.largest_batch import check_largest
 from resprof.jobs.trace import trace_workload
 from resprof.jobs.workloads import architecture_of, workload_of
@@ -99,8 +99,11 @@ def validate_on_cuda(
 
     ``largest`` are workloads whose largest batch is looked for on ``device``, None for the CUDA
     device; their own batch is not looked at. A workload that cannot be measured is a row that says
-    so. Raises ``EnvironmentMissing`` where there is no CUDA device.
+    so. Raises ``EnvironmentMissing`` where there is no CUDA device, ``UsageError`` where histories
+    are kept in the folder already.
     """
+    if keep is not None:
+        refuse_kept(keep)
     rows = []
     environment = None
     for done, (architecture, recipe) in enumerate(chosen):

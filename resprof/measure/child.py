@@ -34,7 +34,7 @@ from resprof.measure.memory import (
     resident_bytes,
     resident_peak_above,
 )
-from resprof.measure.nvml import open_nvml
+from resprof.measure.nvml import Nvml, open_nvml
 from resprof.measure.rounds import Course, run_rounds
 from resprof.measure.sink import Emit, RoundSink
 from resprof.measure.subject import Subject, Work, prepare
@@ -91,9 +91,11 @@ def _run(order: Order, emit: Emit) -> None:
         work = prepare(_load(order.subject)(order.workload), recipe, device)
         clock: Clock = CudaClock(device) if kind is DeviceKind.CUDA else CpuClock()
         known = reset_resident_peak()
-        course = _measured(order, work, clock, nvml.read if nvml else _nothing, emit)
-        peak = resident_peak_above(baseline) if known else None
+        course = _measured(order, work, clock, nvml, emit)
+        peak = resident_peak_above(baseline) if known and nvml is None else None
         memory = measure_memory(work, recipe, process_peak_bytes=peak)
+        if nvml is not None:
+            memory = replace(memory, process_peak_bytes=nvml.process_bytes())
         # After the peaks, and without the gradients of the last step: where a training step
         # fits, a forward pass beside its gradients may not.
         work.steps.clear()
@@ -109,9 +111,11 @@ def _run(order: Order, emit: Emit) -> None:
     emit(_ended(order, Outcome.MEASURED, None, observed))
 
 
-def _measured(order: Order, work: Work, clock: Clock, read: energy.Read, emit: Emit) -> Course:
-    """The rounds, and the windows of energy around them where the device counts it."""
-    plan = order.plan
+def _measured(order: Order, work: Work, clock: Clock, nvml: Nvml | None, emit: Emit) -> Course:
+    """The rounds, and the windows of energy around them where the device counts its own."""
+    plan, read = order.plan, nvml.read if nvml else _nothing
+    if nvml is not None and nvml.is_slice:
+        plan = replace(plan, energy_s=0.0)  # the counter is the card's, the images a slice's
     key, launch = order.workload.text, order.launch
 
     def keep_energy(window: tuple[int, float, float] | None) -> None:

@@ -130,14 +130,15 @@ class _LiveSet(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def measure_memory(work: Work, recipe: Recipe, *, process_peak_bytes: int | None) -> MemoryUse:
     """Runs the call and its forward pass again and reports what they take.
 
-    ``process_peak_bytes`` is the host's figure, which is used where the driver has none. Only an
-    eager step has activations that can be followed.
+    ``process_peak_bytes`` is known to whoever asks the host or the driver. Only an eager step has
+    activations that can be followed.
     """
     if work.steps.given[0].device.type == "cuda":
         use = _cuda_peaks(work, recipe.engine)
     else:
         peak = _cpu_peak(work) if recipe.engine is Engine.EAGER else None
-        use = MemoryUse(peak_allocated_bytes=peak, process_peak_bytes=process_peak_bytes)
+        use = MemoryUse(peak_allocated_bytes=peak)
+    use = replace(use, process_peak_bytes=process_peak_bytes)
     if recipe.engine is not Engine.EAGER:
         return use
     work.steps.clear()
@@ -152,10 +153,10 @@ def measure_memory(work: Work, recipe: Recipe, *, process_peak_bytes: int | None
 
 
 def _cuda_peaks(work: Work, engine: Engine) -> MemoryUse:
-    """The caching allocator's peaks over one call, and what the driver says is in use.
+    """The caching allocator's peaks over one call, and what is in use on the device after it.
 
     A graph's memory is taken when it is captured and no call moves the peaks again, so there they
-    are those of the process. The driver's figure is of the whole device.
+    are those since the start. What is reserved is never less than what is cached already.
     """
     device = work.steps.given[0].device
     torch.cuda.synchronize(device)
@@ -168,7 +169,7 @@ def _cuda_peaks(work: Work, engine: Engine) -> MemoryUse:
         peak_requested_bytes=torch.cuda.memory_stats(device)["requested_bytes.all.peak"],
         peak_allocated_bytes=torch.cuda.max_memory_allocated(device),
         peak_reserved_bytes=torch.cuda.max_memory_reserved(device),
-        process_peak_bytes=total - free,
+        device_used_bytes=total - free,
     )
 
 

@@ -100,6 +100,15 @@ class Nvml:
         """The device's state now; None where there is no telemetry."""
         return None if self._device is None else self._device.read()
 
+    @property
+    def is_slice(self) -> bool:
+        """Whether CUDA runs on a part of the card, of which NVML tells as a whole."""
+        return self.report.settings is not None and bool(self.report.settings.mig)
+
+    def process_bytes(self) -> int | None:
+        """What this process holds of the device's memory; None where the driver does not tell."""
+        return None if self._device is None else self._device.process_bytes()
+
     def close(self) -> None:
         """Lets go of NVML; readings are None from then on."""
         device, self._device = self._device, None

@@ -144,6 +144,17 @@ class Device:
             processes=self._others(),
         )
 
+    def process_bytes(self) -> int | None:
+        """What this process holds of the device's memory, context included."""
+        if self._namespaced:  # the process ids are those of another namespace
+            return None
+        used = [
+            process.usedGpuMemory
+            for process in self._processes.ask() or ()
+            if process.pid == os.getpid()
+        ]
+        return int(used[0]) if used and used[0] is not None else None
+
     def settings(self, *, matched_by: str, through_mig: bool) -> GpuSettings:
         """What holds for a whole run; ``matched_by`` stands in for a UUID that is not told."""
         nvml = self.nvml

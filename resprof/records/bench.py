@@ -99,6 +99,7 @@ class BenchRow:
     peak_allocated_bytes: int | None = None
     peak_reserved_bytes: int | None = None
     process_peak_bytes: int | None = None
+    device_used_bytes: int | None = None
     activation_bytes: int | None = None
     energy_per_image_j: float | None = None
     energy_net_per_image_j: float | None = None

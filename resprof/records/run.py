@@ -139,14 +139,16 @@ class StageMemory:
 class MemoryUse:
     """Memory of one call; None is unknown.
 
-    On CUDA ``peak_requested_bytes``, ``peak_allocated_bytes`` and ``peak_reserved_bytes`` are the
-    caching allocator's peaks and ``process_peak_bytes`` is what the driver says of this process;
-    on the CPU ``peak_allocated_bytes`` are live tensors at their most, parameters included, and
-    ``process_peak_bytes`` is the process's peak resident size above what it had before the
-    network was built.
+    On CUDA ``peak_requested_bytes`` and ``peak_allocated_bytes`` are the caching allocator's over
+    one call (a graph's since its capture), ``peak_reserved_bytes`` what it has ever held.
+    ``process_peak_bytes`` is what NVML says this process holds of the device afterwards, when its
+    segments still stand, and ``device_used_bytes`` what is in use on the whole device, by whomever.
+    On the CPU ``peak_allocated_bytes`` is the most that torch's allocator held at once, parameters
+    and the temporaries of kernels included, and ``process_peak_bytes`` the process's peak resident
+    size above what it had before the network was built.
     ``activation_bytes`` are those kept for backward, live at the end of forward, without
     parameters and input; in inference the largest live set. In training the stages add up to it,
-    each storage counted in the stage that first kept it; in inference each stage has its own
+    each storage counted in the stage that made it; in inference each stage has its own
     largest live set.
     """
 
@@ -154,6 +156,7 @@ class MemoryUse:
     peak_allocated_bytes: int | None = None
     peak_reserved_bytes: int | None = None
     process_peak_bytes: int | None = None
+    device_used_bytes: int | None = None
     activation_bytes: int | None = None
     stages: tuple[StageMemory, ...] = ()
 

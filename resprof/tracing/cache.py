@@ -66,8 +66,15 @@ def default_directory(environ: Mapping[str, str] = os.environ) -> Path:
     """``resprof/traces`` below ``$XDG_CACHE_HOME``, or below ``~/.cache`` where that is not set."""
     base = environ.get("XDG_CACHE_HOME", "")
     # The specification has relative paths ignored.
-    root = Path(base) if Path(base).is_absolute() else Path("~/.cache").expanduser()
+    root = Path(base) if Path(base).is_absolute() else _at_home()
     return root / "resprof" / "traces"
+
+
+def _at_home() -> Path:
+    try:
+        return Path("~/.cache").expanduser()
+    except RuntimeError:  # a user without a home, as in a container
+        return Path(os.devnull)  # below it nothing is kept
 
 
 def holds_for(trace: Trace, batch: int) -> bool:

@@ -42,7 +42,8 @@ _LIMIT_S, _ENERGY_S = 5, 5
 class Step:
     """A command and the most seconds it may take; ``output`` is the file its stdout goes to.
 
-    ``answers`` are the exit codes after which it is not run again.
+    ``answers`` are the exit codes after which it is not run again. ``fills`` is a folder that is
+    emptied of what an earlier try has left.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Step:
     command: tuple[str, ...]
     output: str | None = None
     answers: tuple[int, ...] = _ALL_BUT_SOME
+    fills: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def steps(folder: Path, card: str = "gpu") -> tuple[Step, ...]:
             budget_s=200,
             command=_resprof(*validate, "--only", "workloads", "--keep", str(folder / HISTORIES)),
             output="validation.json",
+            fills=folder / HISTORIES,
         ),
         benches.step(
             "bench-resnet50", 6, *("resnet50", "resnet50-v1.5"), *sizes, *fast, "--stages",
@@ -215,6 +218,8 @@ def _without_missing(words: Iterator[str]) -> Iterator[str]:
 def _run(step: Step, folder: Path) -> dict[str, object]:
     """A step that runs over is interrupted, as by Ctrl-C, and keeps what it has."""
     start = time.monotonic()
+    for file in step.fills.iterdir() if step.fills is not None else ():
+        file.unlink()
     process = subprocess.Popen(
         step.command,
         stdout=subprocess.PIPE,

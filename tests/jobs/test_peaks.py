@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from resprof.catalog.devices import device_of
 from resprof.cli.main import main
+from resprof.jobs import peaks
 from resprof.jobs.peaks import measure_peaks, peaks_on_cuda
 from resprof.measure.environment import machine_environment
 from resprof.records.codec import to_plain
@@ -54,7 +56,7 @@ class StandIn:
 def _in_this_process(task: str, argument: Any, *, limit_s: float) -> str:
     assert task.endswith(":measure_peaks")
     assert limit_s > 0
-    small = {"side": 64, "bytes": 2**16, "calls": 3}
+    small = {"side": 64, "bytes": 2**16, "calls": 3, "warm_up_s": 0.0}
     assert argument.keys() == small.keys()
     return measure_peaks(small, StandIn())  # type: ignore[arg-type]
 
@@ -84,7 +86,14 @@ def test_a_rate_is_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) ->
 def _durations() -> Iterator[float]:
     """Of what is timed: warm-up first, then three times five calls, again and again."""
     while True:
-        yield from (1.0, 1.0, 1.0, 0.01, 0.5, 0.01)
+        yield from (1.0, 0.01, 0.5, 0.01)
+
+
+def test_the_warm_up_lasts_as_long_as_asked_however_short_a_call_is() -> None:
+    clock = ScriptedClock(repeat(0.25))
+    argument = {"calls": 3, "warm_up_s": 1.0}
+    assert peaks._seconds(lambda: None, clock, argument) == 0.25 / 5
+    assert clock.now() == (4 + 3) * 0.25
 
 
 def test_the_switch_of_fp32_is_as_it_was() -> None:

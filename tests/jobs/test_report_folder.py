@@ -103,6 +103,12 @@ def test_a_foreign_manifest_is_not_trusted(folder: Path, text: str) -> None:
     assert _untouched(folder)
 
 
+def test_a_file_where_the_report_needs_a_folder_is_found_before_any_work(folder: Path) -> None:
+    (folder / "measured").write_text("mine")
+    with pytest.raises(UsageError, match=r"measured.*not a folder"):
+        ReportFolder.opened(folder, force=True).refuse_foreign(["measured/a/b.csv"])
+
+
 def test_what_cannot_be_removed_is_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(file: Path) -> None:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import pytest
 
@@ -73,3 +75,21 @@ def test_bad_input_gets_two_lines(
 ) -> None:
     assert main(["validate", *arguments]) == code
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_process_that_is_killed_is_not_a_bug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def killed(*_: object) -> LivePeaks:
+        raise BrokenProcessPool
+
+    class Pool(ThreadPoolExecutor):
+        def __init__(self, **_: object) -> None:
+            super().__init__(max_workers=1)
+
+    monkeypatch.setattr("resprof.jobs.validate.ProcessPoolExecutor", Pool)
+    monkeypatch.setattr("resprof.jobs.validate.live_peaks", killed)
+    assert main(["validate", "cifar-resnet8"]) == 4
+    error, hint = capsys.readouterr().err.splitlines()
+    assert "cifar-resnet8 was killed" in error
+    assert "memory" in hint

@@ -14,6 +14,7 @@ import torch
 from resprof.catalog.networks import resolve
 from resprof.cli.main import main
 from resprof.errors import NotMeasured, UsageError
+from resprof.jobs.fit import largest_batch, predict_memory
 from resprof.jobs.kept_histories import keep_history
 from resprof.jobs.trace import trace_workload
 from resprof.jobs.validate_cuda import (
@@ -96,6 +97,20 @@ def test_a_gpu_as_predicted_has_no_error_and_only_workspaces_of_its_own() -> Non
     assert row.replay.exact
 
 
+CALIBRATION = Calibration(
+    device="NVIDIA Other",
+    capability=(8, 0),
+    torch="2.13.0",
+    driver=None,
+    date="2026-01-01T00:00:00Z",
+    total_bytes=TOTAL,
+    context_bytes=2 * CONTEXT,
+    cublas_bytes=2**20,
+    cublas_handles=1,
+)
+"""Of a GPU that takes otherwise than the defaults say."""
+
+
 @pytest.mark.parametrize(("share", "within"), [(0.009, True), (0.011, False), (-0.011, False)])
 def test_the_tolerance_is_about_allocated_bytes(share: float, within: bool) -> None:
     (row,) = validate_on_cuda([small(32)], record=taking_more(share)).rows
@@ -106,17 +121,7 @@ def test_the_tolerance_is_about_allocated_bytes(share: float, within: bool) -> N
 
 def test_the_defaults_error_stands_beside_the_calibrated_one() -> None:
     """The scripted device takes what the defaults say, so a calibration can only be wrong."""
-    other = Calibration(
-        device="NVIDIA Other",
-        capability=(8, 0),
-        torch="2.13.0",
-        driver=None,
-        date="2026-01-01T00:00:00Z",
-        total_bytes=TOTAL,
-        context_bytes=2 * CONTEXT,
-        cublas_bytes=2**20,
-        cublas_handles=1,
-    )
+    other = CALIBRATION
     result = validate_on_cuda([small(32)], record=scripted, calibration=other)
     assert result.calibrated_on == other.device
     for check in result.rows[0].levels:
@@ -194,6 +199,32 @@ def test_a_history_of_a_gpu_that_cannot_be_is_refused(capability: str) -> None:
     for starts in ((5, 1), (-1, 5), (0, len(history.events) + 1)):
         with pytest.raises(UsageError, match="steps"):
             read_history(history_lines(replace(history, step_starts=starts)))
+
+
+def test_histories_are_not_kept_among_others(tmp_path: Path) -> None:
+    validate_on_cuda([small(32)], record=scripted, keep=tmp_path)
+    with pytest.raises(UsageError, match="there already") as caught:
+        validate_on_cuda([small(64)], record=scripted, keep=tmp_path)
+    assert "--keep" in caught.value.hint
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("release", ["1.0", torch.__version__])
+def test_a_calibration_of_another_torch_is_named(release: str) -> None:
+    architecture, recipe = small(32)
+    calibration = replace(CALIBRATION, torch=release)
+    notes = {
+        job: {note.code for note in found[1]}
+        for job, found in (
+            ("memory", predict_memory(architecture, recipe, calibration=calibration)),
+            (
+                "budget",
+                largest_batch(architecture, recipe, total_bytes=2**30, calibration=calibration),
+            ),
+        )
+    }
+    for codes in notes.values():
+        assert ("calibrated-torch" in codes) is (release == "1.0")
 
 
 def _kept(folder: Path, *histories: MemoryHistory) -> None:

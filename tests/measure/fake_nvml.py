@@ -59,6 +59,8 @@ class FakeDevice:
     compute_mode: int = 0
     mig_uuids: tuple[str, ...] = ()
     pids: list[int] = field(default_factory=list)
+    used: dict[int, int] = field(default_factory=dict)
+    """Bytes by process; of others the driver does not tell."""
     energy_j: float = 1000.0
     throttled_s: dict[int, float] = field(default_factory=lambda: dict.fromkeys(range(6), 0.0))
     """By the number of the policy."""
@@ -261,11 +263,11 @@ class FakeNvml:
 
     def nvmlDeviceGetComputeRunningProcesses_v3(self, device: FakeDevice) -> list[SimpleNamespace]:
         self._asked("nvmlDeviceGetComputeRunningProcesses_v3", device)
-        return [SimpleNamespace(pid=pid) for pid in device.pids]
+        return [SimpleNamespace(pid=pid, usedGpuMemory=device.used.get(pid)) for pid in device.pids]
 
     def nvmlDeviceGetComputeRunningProcesses_v2(self, device: FakeDevice) -> list[SimpleNamespace]:
         self._asked("nvmlDeviceGetComputeRunningProcesses_v2", device)
-        return [SimpleNamespace(pid=pid) for pid in device.pids]
+        return [SimpleNamespace(pid=pid, usedGpuMemory=device.used.get(pid)) for pid in device.pids]
 
 
 def _field(device: FakeDevice, policy: int) -> SimpleNamespace:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pytest
+import torch
+
+from resprof.jobs.bench_subject import subject
 from resprof.jobs.launches import SUBJECT
 from resprof.measure import child
+from resprof.measure.clock import CpuClock
+from resprof.measure.nvml import Nvml
 from resprof.measure.rounds import Taken
 from resprof.measure.sink import RoundSink
+from resprof.measure.subject import prepare
 from resprof.records.environment import DeviceKind
 from resprof.records.plan import Metric, Order, Plan
 from resprof.records.recipe import Workload, train
-from resprof.records.run import LaunchEnd, Outcome
+from resprof.records.run import EnergyWindow, LaunchEnd, Outcome, Round
 from resprof.records.run_file import Record
+from resprof.records.telemetry import GpuReading
 from resprof.steps.steps import Steps
-
-if TYPE_CHECKING:
-    import pytest
 
 PLAN = Plan(least_rounds=1, round_s=0.001, round_calls=1, warm_up_calls=1, warm_up_s=0.0)
 WORKLOAD = Workload(
@@ -53,6 +60,31 @@ def test_the_last_forward_pass_stands_beside_no_gradients(monkeypatch: pytest.Mo
     assert end.outcome is Outcome.MEASURED
     assert end.observed is not None
     assert end.observed.outputs_finite
+
+
+@pytest.mark.parametrize(("is_slice", "windows"), [(False, 2), (True, 0)])
+def test_the_joules_of_a_whole_card_are_not_those_of_a_slice(is_slice: bool, windows: int) -> None:
+    nvml = SimpleNamespace(read=reading, is_slice=is_slice)
+    order = replace(ORDER, plan=replace(ORDER.plan, energy_s=0.01), idle=True)
+    work = prepare(subject(WORKLOAD), WORKLOAD.recipe, torch.device("cpu"))
+    records: list[Record] = []
+    child._measured(order, work, CpuClock(), cast("Nvml", nvml), records.append)
+    assert sum(isinstance(each, EnergyWindow) for each in records) == windows
+    assert any(isinstance(each, Round) for each in records)
+
+
+def reading() -> GpuReading:
+    return GpuReading(
+        at_s=time.monotonic(),
+        sm_clock_hz=None,
+        memory_clock_hz=None,
+        power_w=None,
+        temperature_c=None,
+        energy_j=100 * time.monotonic(),
+        throttled=None,
+        reasons=None,
+        processes=None,
+    )
 
 
 def test_energy_is_read_over_as_many_calls_as_go_back_to_back() -> None:

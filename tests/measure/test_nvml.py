@@ -419,6 +419,30 @@ def test_a_closed_telemetry_reads_nothing_and_lets_go_once() -> None:
     assert fake.opened == 0
 
 
+def test_what_this_process_holds_is_told_by_its_own_number_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = os.getpid()
+    monkeypatch.setattr("resprof.measure.nvml_device.in_pid_namespace", lambda: False)
+    device = FakeDevice(pids=[own, own + 1], used={own: 2**30, own + 1: 2**31})
+    assert opened(FakeNvml(device)).process_bytes() == 2**30
+    device.used.clear()  # not told
+    assert opened(FakeNvml(device)).process_bytes() is None
+    device.pids.remove(own)
+    assert opened(FakeNvml(device)).process_bytes() is None
+    device.refuses["nvmlDeviceGetComputeRunningProcesses_v3"] = NOT_SUPPORTED
+    device.refuses["nvmlDeviceGetComputeRunningProcesses_v2"] = NOT_SUPPORTED
+    assert opened(FakeNvml(device)).process_bytes() is None
+    monkeypatch.setattr("resprof.measure.nvml_device.in_pid_namespace", lambda: True)
+    namespaced = FakeDevice(pids=[own], used={own: 2**30})  # another process of that number
+    assert opened(FakeNvml(namespaced)).process_bytes() is None
+
+
+@pytest.mark.parametrize(("mig", "is_slice"), [(0, False), (1, True)])
+def test_a_slice_of_a_card_is_known_as_one(mig: int, is_slice: bool) -> None:
+    assert opened(FakeNvml(FakeDevice(mig=mig))).is_slice is is_slice
+
+
 @pytest.mark.parametrize(
     ("pids", "context", "namespaced", "count"),
     [

@@ -248,3 +248,14 @@ def test_the_second_answer_loads_no_torch(tmp_path: Path) -> None:
     assert int(events) > 0
     assert loaded == "True"
     assert ask(512) == [events, "False"]
+
+
+def test_a_user_without_a_home_has_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", no_home)
+    cache = TraceCache(directory=default_directory({}))
+    trace = _trace()
+    cache.store(trace)
+    assert cache.load(trace.key, 4) is None
