@@ -180,6 +180,9 @@ def _held(
         measured_peaks=also,
         measured_on=name,
         key=ran.key if ran else None,
+        classes=architecture.classes,
+        in_channels=architecture.in_channels,
+        width=architecture.width,
         flags=_flags(ran) if ran else (),
     )
 

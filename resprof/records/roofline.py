@@ -14,7 +14,7 @@ from resprof.records.flops import Per
 from resprof.records.fusion import Fusion
 from resprof.records.peaks import Peaks
 from resprof.records.plan import Metric
-from resprof.records.recipe import Recipe
+from resprof.records.recipe import Recipe, Workload
 from resprof.records.trace import Phase
 
 
@@ -113,4 +113,18 @@ class RooflineResult:
     measured_peaks: Peaks | None
     measured_on: str | None
     key: str | None
+    classes: int
+    in_channels: int
+    width: float
     flags: tuple[Flag, ...]
+
+    @property
+    def workload(self) -> Workload:
+        """What is held against the device, as one record."""
+        return Workload(
+            model=self.model,
+            classes=self.classes,
+            in_channels=self.in_channels,
+            width=self.width,
+            recipe=self.recipe,
+        )

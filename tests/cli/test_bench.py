@@ -228,6 +228,9 @@ def test_csv_read_again_is_the_records(
         assert cells["throttled"] == "; ".join(shares)
         assert cells["model"] == result.model
         assert cells["mode"] == result.recipe.mode
+        assert parsed_cell(cells["classes"], int) == result.classes
+        assert parsed_cell(cells["in_channels"], int) == result.in_channels
+        assert parsed_cell(cells["width"], float) == result.width
         assert cells["image"] == "32x32"
         assert cells["memory_format"] == result.recipe.memory_format
         assert parsed_cell(cells["cudnn_benchmark"], bool) is result.recipe.cudnn_benchmark
@@ -597,6 +600,16 @@ def test_a_configuration_without_a_figure_leaves_what_the_others_share_in_the_su
     )
     _, out, _ = run(capsys, "cifar-resnet8", *CPU)
     assert out.splitlines()[1].startswith("infer, 32x32, fp32, contiguous, eager, 1 launch; ")
+
+
+def test_what_is_out_of_the_ordinary_stands_in_the_subtitle(
+    capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_a_gpu(child, monkeypatch)
+    network = ("--classes", "7", "--in-channels", "1", "--width", "0.5")
+    _, out, _ = run(capsys, "cifar-resnet8", *network, "--cudnn-benchmark")
+    common = "classes 7, channels 1, width 0.5, infer, 32x32, fp32, contiguous, eager"
+    assert out.splitlines()[1].startswith(f"{common}, cudnn.benchmark, 1 launch; ")
 
 
 @pytest.mark.parametrize("terminal", [False, True])

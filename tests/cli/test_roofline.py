@@ -66,6 +66,29 @@ def test_csv_reads_back(capsys: pytest.CaptureFixture[str]) -> None:
     assert read == [(row["stage"], row["flops"]) for row in result["rows"]]
 
 
+def test_csv_has_all_of_the_workload(capsys: pytest.CaptureFixture[str]) -> None:
+    network = ("--image", "64", "--classes", "7", "--in-channels", "1", "--width", "0.5")
+    training = ("--mode", "train", "--optimizer", "adam", "--memory-format", "channels-last")
+    _, text, _ = _run(capsys, "resnet18", "--device", "t4", *network, *training, "--csv")
+    expected = {
+        "model": "resnet18",
+        "classes": "7",
+        "in_channels": "1",
+        "width": "0.5",
+        "mode": "train",
+        "batch": "1",
+        "image": "64x64",
+        "precision": "fp32",
+        "memory_format": "channels-last",
+        "engine": "eager",
+        "training": "adam (foreach)",
+        "cudnn_benchmark": "false",
+        "fusion": "unfused",
+    }
+    for row in csv.DictReader(io.StringIO(text)):
+        assert {key: row[key] for key in expected} == expected
+
+
 def test_a_run_is_held_against_its_own_card(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,10 +9,11 @@ from resprof.records.bench import BenchResult, BenchRow
 from resprof.records.chart import Axis, Chart, ChartKind, Point, Series
 from resprof.records.environment import Environment
 from resprof.records.plan import Metric
-from resprof.records.recipe import Recipe
+from resprof.records.recipe import Recipe, Workload
 from resprof.records.table import Form, Origin
 from resprof.report.charts.words import slug
 from resprof.report.drawing.theme import MOST_SERIES
+from resprof.report.tables.configurations import network_text, told_apart
 from resprof.report.tables.environment import device_kind, device_name
 from resprof.report.tables.recipe import recipe_text
 
@@ -61,24 +62,26 @@ def _groups(
     results: Iterable[BenchResult], look: _Look
 ) -> Iterator[tuple[Recipe, tuple[Series, ...]]]:
     """Networks of one recipe, as many together as can be told apart."""
-    by_recipe: dict[Recipe, dict[str, list[BenchResult]]] = {}
+    by_recipe: dict[Recipe, dict[Workload, list[BenchResult]]] = {}
     for result in results:
-        networks = by_recipe.setdefault(replace(result.recipe, batch=1), {})
-        networks.setdefault(_network(result), []).append(result)
+        recipe = replace(result.recipe, batch=1)
+        networks = by_recipe.setdefault(recipe, {})
+        networks.setdefault(replace(result.workload, recipe=recipe), []).append(result)
     for recipe, networks in by_recipe.items():
         series = [
             Series(name=name, origin=Origin.MEASURED, points=points)
-            for name, members in networks.items()
+            for name, members in zip(_names(list(networks)), networks.values(), strict=True)
             if len(points := _points(members, look.metric)) >= _LEAST_BATCHES
         ]
         for start in range(0, len(series), MOST_SERIES):
             yield recipe, tuple(series[start : start + MOST_SERIES])
 
 
-def _network(result: BenchResult) -> str:
-    """The model and what of it is not as usual."""
-    usual = result.width == 1.0
-    return result.model if usual else f"{result.model} (width {result.width:g})"
+def _names(networks: Sequence[Workload]) -> list[str]:
+    """What each network is called, no two the same."""
+    names = [network_text(network) for network in networks]
+    told = told_apart(names, networks)
+    return [f"{name}, {more}" if more else name for name, more in zip(names, told, strict=True)]
 
 
 def _points(members: Iterable[BenchResult], metric: Metric) -> tuple[Point, ...]:

@@ -7,29 +7,26 @@ from enum import StrEnum
 
 from resprof.records.bench import BenchResult, BenchRow
 from resprof.records.environment import Environment
+from resprof.records.recipe import Workload
 from resprof.records.table import Column, Origin, Table, Value
+from resprof.report.tables.configurations import FIELDS
 from resprof.report.tables.measured import activations_table, measured_table, parts_table
-from resprof.report.tables.recipe import training_text
-from resprof.units import format_shape
 
 Field = tuple[Column, Callable[[BenchResult, BenchRow], Value]]
 """A column and where its values come from."""
 
 
-def _recipe_fields() -> list[Field]:
+def _result_fields() -> list[Field]:
+    """What was run, and how it went."""
+
+    def of_workload(column: Column, value: Callable[[Workload], Value]) -> Field:
+        return column, lambda result, _: value(result.workload)
+
     def field(key: str, value: Callable[[BenchResult], Value]) -> Field:
         return Column(key=key, title=key), lambda result, _: value(result)
 
     return [
-        field("model", lambda result: result.model),
-        field("mode", lambda result: result.recipe.mode.value),
-        field("batch", lambda result: result.recipe.batch),
-        field("image", lambda result: format_shape(result.recipe.image)),
-        field("precision", lambda result: result.recipe.precision.value),
-        field("memory_format", lambda result: result.recipe.memory_format.value),
-        field("engine", lambda result: result.recipe.engine.value),
-        field("training", lambda result: training_text(result.recipe)),
-        field("cudnn_benchmark", lambda result: result.recipe.cudnn_benchmark),
+        *(of_workload(column, value) for column, value in FIELDS),
         field("device", lambda result: result.device.value if result.device else None),
         field("outcome", lambda result: result.outcome.value),
         field("halved_from", lambda result: result.halved_from),
@@ -82,7 +79,7 @@ def _row_fields() -> list[Field]:
     return found
 
 
-_FIELDS: tuple[Field, ...] = (*_recipe_fields(), *_row_fields())
+_FIELDS: tuple[Field, ...] = (*_result_fields(), *_row_fields())
 
 
 def bench_tables(environment: Environment, results: Sequence[BenchResult]) -> list[Table]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from resprof.records.recipe import Workload
@@ -53,13 +53,16 @@ _ORDINARY = {
 """What nobody needs to be told."""
 
 
-def configurations(workloads: Sequence[Workload]) -> Configurations:
-    """Lays out workloads; the model and the batch of a single one stay in its row."""
+def configurations(workloads: Sequence[Workload], always: Sequence[str] = ()) -> Configurations:
+    """Lays out workloads; the model and the batch of a single one stay in its row.
+
+    The columns of the keys in ``always`` are there whether configurations differ in them or not.
+    """
     columns = [
         (column, tuple(value(workload) for workload in workloads)) for column, value in FIELDS
     ]
     varying = [column.key for column, values in columns if len(set(values)) > 1]
-    kept = varying or ["model", "batch"]
+    kept = {*varying, *always} or {"model", "batch"}
     return Configurations(
         columns=tuple(column for column, _ in columns if column.key in kept),
         cells=tuple(
@@ -87,13 +90,37 @@ def differing(workloads: Sequence[Workload]) -> tuple[str, ...]:
     )
 
 
+def told_apart(names: Sequence[Hashable], workloads: Sequence[Workload]) -> list[str]:
+    """What has to be said beside each name where several have the same; empty for all others."""
+    said = [""] * len(workloads)
+    alike: dict[Hashable, list[int]] = {}
+    for place, name in enumerate(names):
+        alike.setdefault(name, []).append(place)
+    for places in alike.values():
+        words = differing([workloads[place] for place in places])
+        for place, text in zip(places, words, strict=True):
+            said[place] = text
+    return said
+
+
+def network_text(workload: Workload) -> str:
+    """The model, and what of the network is out of the ordinary: ``resnet50 (width 0.5)``."""
+    parts = _parts(workload, ("classes", "in_channels", "width"))
+    return f"{workload.model} ({', '.join(parts)})" if parts else workload.model
+
+
 def workload_text(workload: Workload) -> str:
     """The workload in a line: what of it is always named, and what is out of the ordinary."""
-    cells = {column.key: value(workload) for column, value in FIELDS}
-    parts = [f"{workload.model} {cells['mode']} batch {cells['batch']}"]
-    parts += [str(cells[key]) for key in ("image", "precision", "memory_format", "engine")]
-    parts += [str(cells["training"])] if cells["training"] else []
-    return ", ".join(parts)
+    recipe = workload.recipe
+    head = {"model", "mode", "batch"}
+    rest = _parts(workload, [column.key for column, _ in FIELDS if column.key not in head])
+    return ", ".join([f"{workload.model} {recipe.mode} batch {recipe.batch}", *rest])
+
+
+def _parts(workload: Workload, keys: Sequence[str]) -> list[str]:
+    """What has to be said of these fields, in words."""
+    found = [_in_common(column, value(workload)) for column, value in FIELDS if column.key in keys]
+    return [text for text in found if text]
 
 
 def _in_common(column: Column, value: Value) -> str | None:
@@ -107,4 +134,4 @@ def _in_words(column: Column, value: Value) -> str:
         return str(value)
     if isinstance(value, bool):
         return column.title if value else f"no {column.title}"
-    return f"{column.title} {value}"
+    return f"{column.title} {str(value).removesuffix('.0')}"

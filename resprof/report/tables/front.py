@@ -11,7 +11,7 @@ from resprof.records.plan import Metric
 from resprof.records.recipe import Engine, MemoryFormat, Recipe, Workload
 from resprof.records.report import MeasuredDevice
 from resprof.records.table import Column, Form, Origin, Table
-from resprof.report.tables.configurations import differing
+from resprof.report.tables.configurations import told_apart
 from resprof.report.tables.environment import describe, device_kind, device_name
 from resprof.report.tables.fits import recipe_words
 
@@ -134,14 +134,8 @@ def _whole_groups(keys: Sequence[Workload]) -> int:
 def _labels(keys: Sequence[Workload]) -> list[str]:
     """What each recipe is called, with all that tells apart what would be called the same."""
     words = [_recipe_words(key.recipe) for key in keys]
-    alike: dict[tuple[str, str], list[int]] = {}
-    for place, key in enumerate(keys):
-        alike.setdefault((key.model, words[place]), []).append(place)
-    for places in alike.values():
-        told = differing([keys[place] for place in places])
-        for place, more in zip(places, told, strict=True):
-            words[place] += f", {more}" if more else ""
-    return words
+    told = told_apart([(key.model, text) for key, text in zip(keys, words, strict=True)], keys)
+    return [f"{text}, {more}" if more else text for text, more in zip(words, told, strict=True)]
 
 
 def _recipe_words(recipe: Recipe) -> str:

@@ -9,47 +9,57 @@ from resprof.records.bench import BenchResult, BenchRow
 from resprof.records.environment import DeviceKind, Environment
 from resprof.records.plan import Metric
 from resprof.records.table import Column, Form, Origin, Table, Value
+from resprof.report.tables.configurations import configurations
 from resprof.report.tables.edit import without
 from resprof.report.tables.environment import describe, device_kind, device_name
 from resprof.report.tables.flags import common_flags, flag_notes, flags_of
-from resprof.report.tables.recipe import recipe_text, training_text
-from resprof.units import format_deviation, format_seconds, format_shape
+from resprof.report.tables.recipe import recipe_text
+from resprof.units import format_deviation, format_seconds
 
 _MEASURED = Origin.MEASURED
 _LAUNCHES = "launches"
-_RECIPE = ("mode", "image", "precision", "memory_format", "engine", "training", _LAUNCHES)
-"""Columns that stand in the subtitle where all configurations have the same."""
+_PRIORITY = {
+    "classes": 1,
+    "in_channels": 1,
+    "width": 1,
+    "image": 1,
+    "memory_format": 1,
+    "training": 2,
+    "cudnn_benchmark": 1,
+}
+"""Those of a configuration's columns that a narrow screen can do without."""
 
 
 def measured_table(environment: Environment, results: Sequence[BenchResult]) -> Table:
-    """A row for each configuration; a bad ending is a row too."""
-    full = Table(
+    """A row for each configuration; a bad ending is a row too.
+
+    What all configurations have in common stands in the subtitle.
+    """
+    laid_out = configurations([result.workload for result in results], ("model", "batch"))
+    # Configurations without a figure have no launches.
+    launches = {text for result in results if (text := launches_text(_either(result)))}
+    common = [laid_out.common, *(launches if len(launches) == 1 else ())]
+    table = Table(
         name="measured",
         title=f"Measured on {device_kind(environment)} {device_name(environment)}",
-        columns=_columns(results),
-        rows=tuple(_row(result, results) for result in results),
+        subtitle="; ".join([", ".join(filter(None, common)), describe(environment)]),
+        columns=(
+            *(replace(each, priority=_PRIORITY.get(each.key, 0)) for each in laid_out.columns),
+            *_columns(results),
+        ),
+        rows=tuple(
+            (*cells, *_figures(result, results))
+            for cells, result in zip(laid_out.cells, results, strict=True)
+        ),
         notes=(*flag_notes(results), *_conventions(results)),
     )
-    shared = {key: found for key in _RECIPE if len(found := _different(full, key)) == 1}
-    common = [str(value) for (value,) in shared.values() if value is not None]
-    table = replace(full, subtitle="; ".join([", ".join(common), describe(environment)]))
-    for key in shared:
-        table = without(table, key)
-    return table
+    return table if len(launches) > 1 else without(table, _LAUNCHES)
 
 
 def _columns(results: Sequence[BenchResult]) -> tuple[Column, ...]:
     predicted = any(result.predicted for result in results)
     on_cuda = any(result.device is DeviceKind.CUDA for result in results)
     return (
-        Column(key="model", title="model"),
-        Column(key="mode", title="mode"),
-        Column(key="batch", title="batch", form=Form.COUNT),
-        Column(key="image", title="image", priority=1),
-        Column(key="precision", title="precision"),
-        Column(key="memory_format", title="layout", priority=1),
-        Column(key="engine", title="engine"),
-        Column(key="training", title="optimizer", priority=2),
         Column(key=_LAUNCHES, title="launches", priority=5),
         _seconds("latency_median_s", "latency", 0),
         _seconds("latency_ci_low_s", "from", 3),
@@ -68,24 +78,15 @@ def _columns(results: Sequence[BenchResult]) -> tuple[Column, ...]:
     )
 
 
-def _row(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value, ...]:
-    recipe = result.recipe
+def _figures(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value, ...]:
     rows = {row.metric: row for row in result.rows}
     latency, throughput = rows.get(Metric.LATENCY), rows.get(Metric.THROUGHPUT)
-    either = latency or result.rows[0]
+    either = _either(result)
     predicted = any(each.predicted for each in results)
     on_cuda = any(each.device is DeviceKind.CUDA for each in results)
     shown = [flag for flag in flags_of(result) if flag not in common_flags(results)]
     foretold = result.predicted.activation_bytes if result.predicted else None
     return (
-        result.model,
-        recipe.mode.value,
-        recipe.batch,
-        format_shape(recipe.image),
-        recipe.precision.value,
-        recipe.memory_format.value,
-        recipe.engine.value,
-        training_text(result.recipe),
         launches_text(either),
         latency.latency_median_s if latency else None,
         *_ends(latency.latency_ci_s if latency else None),
@@ -100,6 +101,11 @@ def _row(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value, ..
         result.outcome.value,
         ", ".join(flag.value for flag in shown) or None,
     )
+
+
+def _either(result: BenchResult) -> BenchRow:
+    """The row of latency, or the first where that was not measured."""
+    return next((row for row in result.rows if row.metric is Metric.LATENCY), result.rows[0])
 
 
 def launches_text(row: BenchRow) -> str | None:
@@ -221,15 +227,6 @@ def _conventions(results: Sequence[BenchResult]) -> tuple[str, ...]:
         ),
         "Measured here and now: never to be compared with a figure of another kind of device.",
     )
-
-
-def _different(table: Table, key: str) -> list[Value]:
-    """The different values of a column; configurations without a figure have no launches."""
-    index = [column.key for column in table.columns].index(key)
-    found = list(dict.fromkeys(row[index] for row in table.rows))
-    if key == _LAUNCHES:
-        found = [value for value in found if value is not None] or found
-    return found
 
 
 def _ends(ends: tuple[float, float] | None) -> tuple[float | None, float | None]:

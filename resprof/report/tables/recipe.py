@@ -22,7 +22,10 @@ def recipe_text(recipe: Recipe, *, batch: bool = True) -> str:
             f"accumulate {recipe.accumulate}",
             f"checkpoint {recipe.checkpoint}",
         ]
-    return ", ".join([*parts, recipe.engine.value])
+    parts.append(recipe.engine.value)
+    if recipe.cudnn_benchmark:
+        parts.append("cudnn.benchmark")
+    return ", ".join(parts)
 
 
 def training_text(recipe: Recipe) -> str | None:

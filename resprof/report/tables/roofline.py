@@ -13,6 +13,7 @@ from resprof.records.roofline import Bound, RooflineResult, RooflineRow
 from resprof.records.table import Column, Form, Origin, Table, Value
 from resprof.records.traffic import OPTIMIZER
 from resprof.report.tables import roofline_columns as col
+from resprof.report.tables.configurations import FIELDS, configurations
 from resprof.report.tables.flags import MEANING
 from resprof.report.tables.recipe import recipe_text
 from resprof.report.tables.roofline_bounds import bounds_table, peaks_table
@@ -20,6 +21,10 @@ from resprof.units import format_percent, format_seconds, significant
 
 _OTHER = {Fusion.UNFUSED: Fusion.FUSED.value, Fusion.FUSED: Fusion.UNFUSED.value}
 """The code of the note on the notion of a pass that is not the rows'."""
+_ALWAYS = ("model", "mode", "batch", "precision", "engine")
+"""Columns of an overview that are there even where all workloads have the same."""
+_PRIORITY = {"model": 0, "batch": 0, "precision": 0, "engine": 3}
+"""Of an overview's columns; a mode, and what is there only because it differs, come between."""
 _PART = Column(key="share", title="of call", form=Form.SHARE, origin=Origin.PREDICTED, priority=2)
 _ACHIEVED = (
     Column(key="measured_time_s", title="time", form=Form.SECONDS, origin=Origin.MEASURED),
@@ -79,15 +84,11 @@ def phases_table(result: RooflineResult) -> Table:
 
 
 def overview_table(results: Sequence[RooflineResult]) -> Table:
-    """Several workloads, a row each."""
+    """Several workloads, a row each, with all in which they differ."""
     first = results[0]
     measured = any(each.total.measured_time_s is not None for each in results)
+    laid_out = configurations([result.workload for result in results], _ALWAYS)
     columns = (
-        Column(key="model", title="model"),
-        Column(key="mode", title="mode", priority=2),
-        Column(key="batch", title="batch", form=Form.COUNT),
-        Column(key="precision", title="precision"),
-        Column(key="engine", title="engine", priority=3),
         Column(key="fusion", title="passes", priority=4),
         *_figures(),
         col.most_images(4),
@@ -99,21 +100,33 @@ def overview_table(results: Sequence[RooflineResult]) -> Table:
         name="roofline",
         title=f"{len(results)} workloads on {first.peaks.device}",
         subtitle="for the stages of one, narrow it down: a MODEL, --mode, --batch, --precision",
-        columns=columns,
-        rows=tuple(tuple(_of(result, column.key) for column in columns) for result in results),
+        columns=(
+            *(replace(each, priority=_PRIORITY.get(each.key, 2)) for each in laid_out.columns),
+            *columns,
+        ),
+        rows=tuple(
+            (*cells, *(_of(result, column.key) for column in columns))
+            for cells, result in zip(laid_out.cells, results, strict=True)
+        ),
     )
 
 
 def long_table(results: Sequence[RooflineResult]) -> Table:
     """All rows of all workloads, with the workload before each."""
-    workload = ("model", "mode", "batch", "precision", "engine", "fusion")
     keys = tuple(RooflineRow.__dataclass_fields__)
     return Table(
         name="roofline",
         title="Roofline",
-        columns=tuple(Column(key=key, title=key) for key in (*workload, *keys)),
+        columns=(
+            *(column for column, _ in FIELDS),
+            *(Column(key=key, title=key) for key in ("fusion", *keys)),
+        ),
         rows=tuple(
-            (*(_of(result, key) for key in workload), *(col.value_of(row, key) for key in keys))
+            (
+                *(value(result.workload) for _, value in FIELDS),
+                result.fusion.value,
+                *(col.value_of(row, key) for key in keys),
+            )
             for result in results
             for row in result.rows
         ),
@@ -185,10 +198,10 @@ def _staged(result: RooflineResult) -> bool:
 
 
 def _of(result: RooflineResult, key: str) -> Value:
-    """A field of a workload, of its recipe or of its total."""
+    """A field of a result or of its total."""
     if key == "flags":
         return ", ".join(flag.value for flag in result.flags) or None
-    holders = (result, result.recipe, result.total)
+    holders = (result, result.total)
     return col.value_of(next(holder for holder in holders if hasattr(holder, key)), key)
 
 
