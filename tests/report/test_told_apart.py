@@ -8,14 +8,15 @@ import pytest
 
 from resprof.jobs.bench_results import results_of
 from resprof.jobs.roofline import Against, roofline_of_run
-from resprof.records.bench import BenchResult
+from resprof.records.bench import BenchResult, StageActivation
 from resprof.records.chart import Chart
 from resprof.records.recipe import MemoryFormat, Optimizer, Recipe, Workload, train
 from resprof.records.roofline import RooflineResult
 from resprof.report.charts.batch import batch_charts
+from resprof.report.charts.energy import energy_chart
 from resprof.report.tables import bench, roofline
 from resprof.report.tables.configurations import network_text, workload_text
-from resprof.report.tables.measured import measured_table
+from resprof.report.tables.measured import activations_table, measured_table
 from resprof.report.tables.recipe import recipe_text
 from resprof.report.terminal import Screen, terminal
 from tests.analysis.runs import WORKLOAD
@@ -160,3 +161,21 @@ def test_a_workload_in_a_line_says_what_is_out_of_the_ordinary() -> None:
     assert "width 0.5" in workload_text(narrow)
     assert network_text(narrow) == "cifar-resnet8 (width 0.5)"
     assert network_text(WORKLOAD) == "cifar-resnet8"
+
+
+@each_pair
+def test_activations_and_bars_of_energy_differ(pair: tuple[Workload, Workload]) -> None:
+    run = run_of(
+        *((each, [steady(0.001, energy_per_call_j=0.2)]) for each in pair), environment=ON_CARD
+    )
+    results = [
+        replace(
+            result,
+            activations=(StageActivation(stage="conv1", measured_bytes=8, predicted_bytes=8),),
+        )
+        for result in results_of(run)
+    ]
+    assert len(set(activations_table(ON_CARD, results).rows)) == 2
+    chart = energy_chart(ON_CARD, results)
+    assert chart is not None
+    assert len({point.x for point in chart.series[0].points}) == 2

@@ -9,6 +9,7 @@ from resprof.records.chart import Axis, Chart, ChartKind, Point, Series
 from resprof.records.environment import Environment
 from resprof.records.plan import Metric
 from resprof.records.table import Form, Origin
+from resprof.report.tables.configurations import network_text, told_apart
 from resprof.report.tables.environment import device_kind, device_name
 
 MOST_BARS = 20
@@ -21,12 +22,18 @@ _KINDS: tuple[tuple[str, Callable[[BenchRow], float | None]], ...] = (
 
 def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Chart | None:
     """A pair of bars for each configuration; None where no energy was measured."""
-    rows = [
-        (_name(result), row)
+    measured = [
+        (result, row)
         for result in results
         for row in result.rows
         if row.metric is Metric.THROUGHPUT and row.energy_per_image_j is not None
     ][:MOST_BARS]
+    names = [_name(result) for result, _ in measured]
+    more = told_apart(names, [result.workload for result, _ in measured])
+    rows = [
+        (f"{name}, {text}" if text else name, row)
+        for name, text, (_, row) in zip(names, more, measured, strict=True)
+    ]
     if not rows:
         return None
     return Chart(
@@ -51,4 +58,6 @@ def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Ch
 
 def _name(result: BenchResult) -> str:
     recipe = result.recipe
-    return f"{result.model}, {recipe.mode}, {recipe.precision}, batch {recipe.batch}"
+    return (
+        f"{network_text(result.workload)}, {recipe.mode}, {recipe.precision}, batch {recipe.batch}"
+    )

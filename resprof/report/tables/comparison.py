@@ -50,7 +50,7 @@ _FAR_OFF_MEANS = (
     "rounds weigh more on a figure than on a median."
 )
 _ALLOCATED = "The caching allocator's peak, exact: any change is one."
-_LIVE = "Live tensors at their most, parameters included, exact: any change is one."
+_LIVE = "The most that torch's CPU allocator held at once, exact: any change is one."
 _METERED = (
     "Gross, from the device's energy counter. An interval is over launches; from one launch a side "
     "there is none."

@@ -9,7 +9,7 @@ from resprof.records.bench import BenchResult, BenchRow
 from resprof.records.environment import DeviceKind, Environment
 from resprof.records.plan import Metric
 from resprof.records.table import Column, Form, Origin, Table, Value
-from resprof.report.tables.configurations import configurations
+from resprof.report.tables.configurations import configurations, network_text
 from resprof.report.tables.edit import without
 from resprof.report.tables.environment import describe, device_kind, device_name
 from resprof.report.tables.flags import common_flags, flag_notes, flags_of
@@ -28,6 +28,7 @@ _PRIORITY = {
     "cudnn_benchmark": 1,
 }
 """Those of a configuration's columns that a narrow screen can do without."""
+_KEPT_BESIDE_STAGES = ("model", "mode", "batch", "precision")
 
 
 def measured_table(environment: Environment, results: Sequence[BenchResult]) -> Table:
@@ -67,8 +68,8 @@ def _columns(results: Sequence[BenchResult]) -> tuple[Column, ...]:
         _number("throughput_images_per_s", "images/s", 0),
         _number("throughput_ci_low_images_per_s", "from", 4),
         _number("throughput_ci_high_images_per_s", "to", 4),
-        Column(key="ci_coverage", title="covers", form=Form.SHARE, origin=_MEASURED, priority=4),
-        _bytes("peak_allocated_bytes", "allocated" if on_cuda else "peak tensors", 2),
+        _covers(),
+        _bytes("peak_allocated_bytes", "allocated", 2),
         _bytes("activation_bytes", "activations", 2),
         *([_predicted("predicted_activation_bytes", "activations")] if predicted else ()),
         *([_number("energy_per_image_j", "J/image", 3)] if on_cuda else ()),
@@ -97,7 +98,7 @@ def _figures(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value
         either.activation_bytes,
         *([foretold] if predicted else ()),
         *([throughput.energy_per_image_j if throughput else None] if on_cuda else ()),
-        sum(row.rounds for row in result.rows),
+        either.rounds,
         result.outcome.value,
         ", ".join(flag.value for flag in shown) or None,
     )
@@ -132,7 +133,8 @@ def parts_table(environment: Environment, result: BenchResult) -> Table:
     )
     table = Table(
         name=f"parts-{result.model}",
-        title=f"{result.model}: where the time goes, on {device_name(environment)}",
+        title=f"{network_text(result.workload)}: where the time goes, on "
+        f"{device_name(environment)}",
         subtitle=f"{recipe_text(result.recipe)}; {describe(environment)}",
         columns=(
             Column(key="phase", title="phase"),
@@ -140,6 +142,9 @@ def parts_table(environment: Environment, result: BenchResult) -> Table:
             _seconds("time_s", "time", 0),
             _seconds("time_ci_low_s", "from", 3),
             _seconds("time_ci_high_s", "to", 3),
+            Column(
+                key="ci_coverage", title="covers", form=Form.SHARE, origin=_MEASURED, priority=4
+            ),
             Column(key="share", title="of time", form=Form.SHARE, origin=_MEASURED),
             Column(key="macs_share", title="of MACs", form=Form.SHARE, origin=Origin.COUNTED),
             Column(key="macs", title="MACs", form=Form.COUNT, origin=Origin.COUNTED, priority=2),
@@ -151,6 +156,7 @@ def parts_table(environment: Environment, result: BenchResult) -> Table:
                 part.stage,
                 part.time_s,
                 *_ends(part.time_ci_s),
+                part.ci_coverage,
                 part.share,
                 part.macs_share,
                 part.macs,
@@ -167,36 +173,26 @@ def parts_table(environment: Environment, result: BenchResult) -> Table:
 def _parts_total(result: BenchResult) -> tuple[Value, ...]:
     seconds = sum(part.time_s for part in result.parts)
     macs = sum(part.macs or 0 for part in result.parts)
-    return ("total", None, seconds, None, None, 1.0, 1.0, macs, 2 * macs / seconds)
+    return ("total", None, seconds, None, None, None, 1.0, 1.0, macs, 2 * macs / seconds)
 
 
 def activations_table(environment: Environment, results: Sequence[BenchResult]) -> Table:
     """Activation memory per stage, measured beside predicted."""
+    laid_out = configurations([result.workload for result in results], _KEPT_BESIDE_STAGES)
     return Table(
         name="activations",
         title=f"Activation memory per stage, measured on {device_kind(environment)} "
         f"{device_name(environment)}",
         subtitle=describe(environment),
         columns=(
-            Column(key="model", title="model"),
-            Column(key="mode", title="mode"),
-            Column(key="batch", title="batch", form=Form.COUNT),
-            Column(key="precision", title="precision", priority=1),
+            *(replace(each, priority=_PRIORITY.get(each.key, 0)) for each in laid_out.columns),
             Column(key="stage", title="stage"),
             _bytes("measured_bytes", "activations", 0),
             _predicted("predicted_bytes", "activations"),
         ),
         rows=tuple(
-            (
-                result.model,
-                result.recipe.mode.value,
-                result.recipe.batch,
-                result.recipe.precision.value,
-                each.stage,
-                each.measured_bytes,
-                each.predicted_bytes,
-            )
-            for result in results
+            (*cells, each.stage, each.measured_bytes, each.predicted_bytes)
+            for cells, result in zip(laid_out.cells, results, strict=True)
             for each in result.activations
         ),
         notes=(
@@ -214,7 +210,8 @@ def _conventions(results: Sequence[BenchResult]) -> tuple[str, ...]:
     peak = (
         "Allocated is the caching allocator's peak."
         if on_cuda
-        else "Peak tensors are live tensors at their most, parameters included."
+        else "Allocated is the most that torch's CPU allocator held at once, parameters and the "
+        "temporaries of kernels included."
     )
     return (
         (
@@ -235,6 +232,10 @@ def _ends(ends: tuple[float, float] | None) -> tuple[float | None, float | None]
 
 def _seconds(key: str, title: str, priority: int) -> Column:
     return Column(key=key, title=title, form=Form.SECONDS, origin=_MEASURED, priority=priority)
+
+
+def _covers() -> Column:
+    return Column(key="ci_coverage", title="covers", form=Form.SHARE, origin=_MEASURED, priority=4)
 
 
 def _number(key: str, title: str, priority: int) -> Column:

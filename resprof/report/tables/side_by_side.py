@@ -16,7 +16,8 @@ _NO_VERDICT = (
     "whether the software of another has become slower."
 )
 _TWO_MEMORIES = (
-    "On a GPU peak memory is the caching allocator's peak, on a CPU live tensors at their most."
+    "On a GPU peak memory is the caching allocator's peak, on a CPU the most that torch's "
+    "allocator held at once."
 )
 
 Sides = dict[Workload, dict[str, dict[Quantity, ComparedSide]]]
