@@ -45,11 +45,9 @@ class TrainingOptions:
     """What a training step does beside forward and backward; None is the default there."""
 
     optimizer: Annotated[
-        Optimizer | None, typer.Option(help="sgd-momentum, the paper's, unless said otherwise")
+        Optimizer | None, typer.Option(help="default: sgd-momentum, the paper's")
     ] = None
-    optimizer_impl: Annotated[
-        OptimizerImpl | None, typer.Option(help="foreach unless said otherwise")
-    ] = None
+    optimizer_impl: Annotated[OptimizerImpl | None, typer.Option(help="default: foreach")] = None
     accumulate: Annotated[
         str | None, typer.Option(metavar="K", help="forward passes per optimiser step")
     ] = None

@@ -97,10 +97,9 @@ def joined(history: MemoryHistory, found: Operators) -> Calibration:
         raise EnvironmentMissing(
             "the measurement does not say on which GPU it ran", hint="run it again"
         )
-    major, minor = environment.gpu.capability.split(".")
     return Calibration(
         device=environment.gpu.name,
-        capability=(int(major), int(minor)),
+        capability=environment.gpu.compute_capability,
         torch=environment.torch.version,
         driver=environment.gpu.driver,
         date=environment.date,

@@ -182,11 +182,11 @@ def _checked(
 def _calibrated_by(look: DeviceLook, tried: BatchTry) -> Calibration:
     """The documented defaults for the device, but with the context that one try had."""
     gpu, torch = look.environment.gpu, look.environment.torch
-    major, minor = (int(part) for part in gpu.capability.split(".")) if gpu else (9, 0)
-    defaults = default_overlay((major, minor))
+    capability = gpu.compute_capability if gpu else (9, 0)
+    defaults = default_overlay(capability)
     return Calibration(
         device=gpu.name if gpu else "",
-        capability=(major, minor),
+        capability=capability,
         torch=torch.version if torch else "",
         driver=gpu.driver if gpu else None,
         date=look.environment.date,

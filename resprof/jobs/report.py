@@ -102,8 +102,9 @@ def write_report(
     opened = opened.claimed(files)
     opened.write(files)
     incomplete = [*unpredicted, *unread, *([] if drawn else [_NOT_DRAWN])]
-    # What this machine or a run file lacks today is no reason to lose what was made before.
-    removed = 0 if incomplete else opened.settled(files)
+    # What this machine or a run file lacks today, or nobody asked for, is no reason to lose what
+    # was made before.
+    removed = 0 if incomplete or quick else opened.settled(files)
     return Report(
         folder=folder,
         files=(*files, MANIFEST),

@@ -99,12 +99,11 @@ def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
     )
     if recipe.precision in _BF16 and device.bf16_flops_per_s is None:
         return fit
-    major, minor = (int(part) for part in device.capability.split("."))
     found, _ = largest_batch(
         architecture,
         recipe,
         total_bytes=device.memory_bytes,
-        capability=(major, minor),
+        capability=device.compute_capability,
         kinds=(AllocatorKind.DEFAULT,),
     )
     (row,) = found.rows

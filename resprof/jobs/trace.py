@@ -156,7 +156,7 @@ def network_of(architecture: Architecture) -> Network:
 def _blocks(
     architecture: Architecture, stages: tuple[tuple[str, tuple[str, ...]], ...]
 ) -> tuple[tuple[str, ...], ...]:
-    """Residual blocks, also without their shortcuts; VGG has none, its stages take their place."""
+    """One group for each residual or plain block; VGG has none, so each stage is a group."""
     if architecture.block is Block.CONV:
         return tuple(paths for stage, paths in stages if stage != "fc")
     return tuple(

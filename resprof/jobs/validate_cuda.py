@@ -162,12 +162,12 @@ def compared(
 ) -> GpuValidationRow:
     """A recorded workload beside its prediction; needs no GPU."""
     gpu = history.environment.gpu
-    major, minor = (int(part) for part in gpu.capability.split(".")) if gpu else (9, 0)
+    capability = gpu.compute_capability if gpu else None
 
     def predicted(calibration: Calibration | None) -> MemoryResult:
-        return predict_memory(
-            architecture, recipe, calibration=calibration, capability=(major, minor)
-        )[0]
+        return predict_memory(architecture, recipe, calibration=calibration, capability=capability)[
+            0
+        ]
 
     result = predicted(calibration)
     levels = _levels(result.peak, predicted(None).peak if calibration else None, history.peak)

@@ -52,11 +52,6 @@ def segment_bytes(size: int) -> int:
     return round_up(size, SEGMENT_STEP)
 
 
-def page_bytes(size: int) -> int:
-    """The pages by which an expandable segment grows, for a block of that size."""
-    return SMALL_SEGMENT if size <= SMALL_REQUEST else LARGE_SEGMENT
-
-
 def check_settings(settings: AllocatorSettings) -> None:
     """Refuses what PyTorch refuses too."""
     divisions, max_split = settings.roundup_power2_divisions, settings.max_split_bytes

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from resprof.records.architecture import Architecture, Block
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 def stage_paths(architecture: Architecture) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -18,16 +13,6 @@ def stage_paths(architecture: Architecture) -> tuple[tuple[str, tuple[str, ...]]
     are torchvision's too, so they hold for its networks as they do for ours.
     """
     return _vgg(architecture) if architecture.block is Block.CONV else _resnet(architecture)
-
-
-def stage_modules(
-    model: nn.Module, architecture: Architecture
-) -> tuple[tuple[str, tuple[nn.Module, ...]], ...]:
-    """Each stage's name and its modules, both in order of execution."""
-    return tuple(
-        (stage, tuple(model.get_submodule(path) for path in paths))
-        for stage, paths in stage_paths(architecture)
-    )
 
 
 def _resnet(architecture: Architecture) -> tuple[tuple[str, tuple[str, ...]], ...]:

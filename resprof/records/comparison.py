@@ -165,7 +165,7 @@ class ComparedResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetupDifference:
-    """In what a published figure was come by otherwise; None is unknown, or has none."""
+    """One way in which a published setup differs from the measured one; None is unknown."""
 
     what: str
     published: str | None

@@ -44,3 +44,9 @@ class Device:
     status: str
     source: str
     note: str | None
+
+    @property
+    def compute_capability(self) -> tuple[int, int]:
+        """The capability as (major, minor)."""
+        major, minor = self.capability.split(".")
+        return int(major), int(minor)

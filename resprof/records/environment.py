@@ -36,7 +36,8 @@ class Machine:
 class TorchBuild:
     """The torch that ran and the switches that change what it runs.
 
-    ``cuda`` and ``cudnn`` are the versions it was built with, None in a build without them;
+    ``cuda`` is the version it was built with and ``cudnn`` the one that is loaded, None in a build
+    without them;
     ``threads`` are those of one operator. ``tf32_matmul`` and ``tf32_conv`` say whether fp32
     operands may be rounded to TF32.
     """
@@ -66,6 +67,12 @@ class Gpu:
     memory_bytes: int
     driver: str | None
     pci_bus_id: str | None = None
+
+    @property
+    def compute_capability(self) -> tuple[int, int]:
+        """The capability as (major, minor)."""
+        major, minor = self.capability.split(".")
+        return int(major), int(minor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,8 @@ class Fit:
     """The largest batch of a recipe on a device of the catalog.
 
     ``max_batch`` is 0 where not even one image fits and None where the device does not compute in
-    the recipe's precision. ``process_bytes`` is what that batch takes. From ``max_proven_batch`` on
-    a tensor has 2^31 elements or more.
+    the recipe's precision. ``process_bytes`` is what that batch takes. Beyond
+    ``max_proven_batch`` a tensor has 2^31 elements or more.
     """
 
     model: str

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import NormalDist, median
 
 from resprof.records.comparison import SpeedVerdict
-from resprof.statistics.intervals import CONFIDENCE, Interval, order_interval
+from resprof.statistics.intervals import CONFIDENCE, Interval
 from resprof.statistics.ranks import mann_whitney_counts
 
 MARGIN = 0.01
@@ -58,33 +58,6 @@ def compare(
     return _judged(
         median(differences),
         interval,
-        margin=margin,
-        confidence=confidence,
-        higher_is_faster=higher_is_faster,
-    )
-
-
-def compare_paired(
-    baseline: Sequence[float],
-    candidate: Sequence[float],
-    *,
-    margin: float = MARGIN,
-    confidence: float = CONFIDENCE,
-    higher_is_faster: bool,
-) -> Comparison:
-    """Compares values taken in turns, pair by pair, so that what both sides suffer cancels.
-
-    The ratio is the median of the pairs' ratios, with its interval between order statistics; the
-    rest is as in ``compare``. Raises ValueError for sides of different length as well.
-    """
-    pairs = zip(_logarithms(baseline), _logarithms(candidate), strict=True)
-    differences = [late - early for early, late in pairs]
-    centre = median(differences)
-    # A single pair has an interval of no width that covers nothing.
-    single = Interval(low=centre, high=centre, coverage=0.0)
-    return _judged(
-        centre,
-        order_interval(differences, confidence) or single,
         margin=margin,
         confidence=confidence,
         higher_is_faster=higher_is_faster,

@@ -48,9 +48,8 @@ def rounds_wanted(
 ) -> int:
     """How many rounds in all bring the interval of every series within ``target`` of its median.
 
-    ``series`` holds the values of each metric, one a round. As many as were taken where the target
-    is met. Otherwise more than that, unless ``most`` are taken: never above ``most``, and never
-    below ``least`` where that is not above ``most`` itself.
+    ``series`` holds the values of each metric, one a round. Returns the rounds taken where the
+    target is met, otherwise a larger number between ``least`` and ``most``; ``most`` wins.
     """
     needs = (_needed(values, target, most) for values in series)
     return min(most, max(least, *needs)) if series else min(most, least)

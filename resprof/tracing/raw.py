@@ -84,7 +84,7 @@ class Ledger:
             self._see(Action.FREE, block)
 
     def move_if_gone(self, block: int, onto: int) -> None:
-        """If the block goes before the next operator, ``onto``, the newest, was it all along."""
+        """If ``block`` is freed before the next operator, ``onto`` took its place all along."""
         newest = self._seen[-1]
         same_size = self._blocks[block].bytes == self._blocks[onto].bytes
         if newest.action is Action.ALLOCATE and newest.block == onto and same_size:

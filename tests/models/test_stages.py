@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from resprof.catalog.networks import at_image, resolve
 from resprof.counting.walk import count
 from resprof.models.build import build
-from resprof.models.stages import stage_modules, stage_paths
+from resprof.models.stages import stage_paths
 from resprof.records.cost import Shape
 
 NETWORKS = (
@@ -51,7 +51,8 @@ def test_stages_run_one_after_the_other_and_end_in_their_output_shape(name: str)
     entered: list[nn.Module] = []
     left: list[tuple[str, Shape]] = []
     expected: list[nn.Module] = []
-    for stage, modules in stage_modules(model, architecture):
+    for stage, paths in stage_paths(architecture):
+        modules = [model.get_submodule(path) for path in paths]
         expected.extend(modules)
         for module in modules:
             module.register_forward_pre_hook(lambda module, _: entered.append(module))

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from resprof.records.comparison import SpeedVerdict
-from resprof.statistics.comparison import Comparison, compare, compare_paired
+from resprof.statistics.comparison import Comparison, compare
 from resprof.statistics.ranks import mann_whitney_counts
 
 
@@ -170,46 +170,16 @@ def test_the_margin_is_what_is_asked_for() -> None:
     assert none.verdict is SpeedVerdict.SLOWER
 
 
-def test_pairs_cancel_what_both_suffer() -> None:
-    disturbance = [1.0, 1.3, 0.8, 1.7, 1.1, 0.9, 1.2]
-    before = list(disturbance)
-    after = [1.02 * value for value in disturbance]
-    assert compare(before, after, higher_is_faster=False).verdict is SpeedVerdict.INCONCLUSIVE
-    paired = compare_paired(before, after, higher_is_faster=False)
-    assert paired.verdict is SpeedVerdict.SLOWER
-    assert paired.ratio == pytest.approx(1.02)
-    assert paired.coverage == 1 - 2 * 0.5**7
-
-
-def test_paired_intervals_lie_between_the_ratios_of_pairs() -> None:
-    ratios = [1.1, 0.9, 1.2, 1.05, 1.3, 1.15]
-    before = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-    after = [ratio * value for ratio, value in zip(ratios, before, strict=True)]
-    found = compare_paired(before, after, higher_is_faster=True)
-    assert (found.low, found.high) == pytest.approx((0.9, 1.3))
-    assert found.ratio == pytest.approx(math.sqrt(1.1 * 1.15))
-    assert found.coverage == 1 - 2 * 0.5**6
-
-
 def test_a_single_pair_says_nothing() -> None:
-    for found in (
-        compare([1.0], [2.0], higher_is_faster=True),
-        compare_paired([1.0], [2.0], higher_is_faster=True),
-    ):
-        assert found.ratio == pytest.approx(2.0)
-        assert found.coverage == 0.0
-        assert found.verdict is SpeedVerdict.INCONCLUSIVE
+    found = compare([1.0], [2.0], higher_is_faster=True)
+    assert found.ratio == pytest.approx(2.0)
+    assert found.coverage == 0.0
+    assert found.verdict is SpeedVerdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("broken", [[], [1.0, 0.0], [-1.0], [math.nan], [math.inf]])
 def test_values_without_a_ratio_are_refused(broken: list[float]) -> None:
-    for compared in (compare, compare_paired):
-        with pytest.raises(ValueError, match="positive and finite"):
-            compared(broken, [1.0] * len(broken) or [1.0], higher_is_faster=True)
-        with pytest.raises(ValueError, match="positive and finite"):
-            compared([1.0] * len(broken) or [1.0], broken, higher_is_faster=True)
-
-
-def test_pairs_need_a_partner() -> None:
-    with pytest.raises(ValueError, match="shorter"):
-        compare_paired([1.0, 2.0], [1.0], higher_is_faster=True)
+    with pytest.raises(ValueError, match="positive and finite"):
+        compare(broken, [1.0] * len(broken) or [1.0], higher_is_faster=True)
+    with pytest.raises(ValueError, match="positive and finite"):
+        compare([1.0] * len(broken) or [1.0], broken, higher_is_faster=True)

@@ -47,21 +47,19 @@ def bench(
         bool, typer.Option("--stages", help="time each stage of Table 1 as well")
     ] = False,
     device: Annotated[
-        str | None, typer.Option(metavar="cpu|cuda[:N]", help="what to measure; cuda if there is")
+        str | None, typer.Option(metavar="cpu|cuda[:N]", help="default: cuda where there is a GPU")
     ] = None,
     engine: rec.EngineOption = Engine.EAGER,
     launches: Annotated[
-        str, typer.Option(metavar="N", help="processes for each configuration; 6 sign a figure")
+        str, typer.Option(metavar="N", help="processes per configuration; 6 give a 95% interval")
     ] = "1",
     target_ci: Annotated[
-        str, typer.Option(metavar="P%", help="stop at this half-width of the interval")
+        str, typer.Option(metavar="P%", help="stop once the interval is within this of the median")
     ] = "0.5%",
     time_limit: Annotated[
-        str, typer.Option(metavar="TIME", help="or after this time, for each launch")
+        str, typer.Option(metavar="TIME", help="or after this, for each process, first call apart")
     ] = "60s",
-    no_energy: Annotated[
-        bool, typer.Option("--no-energy", help="leave out the seconds over which energy is read")
-    ] = False,
+    no_energy: Annotated[bool, typer.Option("--no-energy", help="do not measure energy")] = False,
     run: Annotated[
         str | None, typer.Option(metavar="FILE", help="the run file; default: under reports/runs")
     ] = None,
@@ -69,7 +67,8 @@ def bench(
         bool, typer.Option("--resume", help="measure only what the run file lacks")
     ] = False,
     on_oom: Annotated[
-        OnOom, typer.Option("--on-oom", help="what follows when memory runs out")
+        OnOom,
+        typer.Option("--on-oom", help="when memory runs out: record, or try half"),
     ] = OnOom.RECORD,
     network: NetworkOptions,
     memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,

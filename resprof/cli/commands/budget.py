@@ -36,8 +36,8 @@ def budget(
     calibration: Annotated[
         str | None, typer.Option(metavar="FILE", help="a device's calibration file")
     ] = None,
-    used: Annotated[str, typer.Option(metavar="SIZE", help="what is in use already")] = "0B",
-    margin: Annotated[str, typer.Option(metavar="P%", help="what to keep free")] = "5%",
+    used: Annotated[str, typer.Option(metavar="SIZE", help="in use by others")] = "0B",
+    margin: Annotated[str, typer.Option(metavar="P%", help="memory to keep free")] = "5%",
     grid: Annotated[
         bool, typer.Option("--grid", help="also by precision, optimiser and checkpointing")
     ] = False,

@@ -36,14 +36,15 @@ def compare(
     fail_on: Annotated[
         str | None,
         typer.Option(
-            metavar="WHAT:P%,...", help=f"exit code 1 from there on, of {', '.join(_QUESTIONS)}"
+            metavar="WHAT:P%,...",
+            help=f"exit code 1 if worse by P% or more; WHAT: {', '.join(_QUESTIONS)}",
         ),
     ] = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="--fail-on fails on what is unsure or missing too")
+        bool, typer.Option("--strict", help="with --fail-on: inconclusive or missing fails too")
     ] = False,
     published: Annotated[
-        bool, typer.Option("--published", help="put beside what others have published")
+        bool, typer.Option("--published", help="show published results beside it")
     ] = False,
     output: OutputOptions,
 ) -> int:

@@ -16,12 +16,12 @@ from resprof.records.recipe import Workload
 def report(
     out: Annotated[str, typer.Option(metavar="FOLDER", help="where to write")] = "reports",
     quick: Annotated[
-        bool, typer.Option("--quick", help="measure one network only, in seconds")
+        bool, typer.Option("--quick", help="predict and measure one network only, in seconds")
     ] = False,
     measure: Annotated[
         bool,
         typer.Option(
-            "--measure/--no-measure", help="or show only the runs that lie in FOLDER/runs"
+            "--measure/--no-measure", help="measure now, or show the runs in FOLDER/runs only"
         ),
     ] = True,
     force: Force = False,

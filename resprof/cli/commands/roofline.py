@@ -39,20 +39,20 @@ ModelOption = Annotated[
     str | None, typer.Argument(metavar="[MODEL]", help="a network; with --run, all that it holds")
 ]
 ModeOption = Annotated[
-    Mode | None, typer.Option("--mode", help="inference, unless said otherwise, or a training step")
+    Mode | None, typer.Option("--mode", help="inference (default) or a training step")
 ]
 BatchOption = Annotated[
-    str | None, typer.Option(metavar="N", help="images per forward pass; 1 unless said otherwise")
+    str | None, typer.Option(metavar="N", help="images per forward pass; default: 1")
 ]
 PrecisionOption = Annotated[
-    Precision | None, typer.Option("--precision", help="fp32, TF32 off, unless said otherwise")
+    Precision | None, typer.Option("--precision", help="default: fp32 with TF32 off")
 ]
 MemoryFormatOption = Annotated[
     MemoryFormat | None,
-    typer.Option("--memory-format", help="NCHW, unless said otherwise, or NHWC"),
+    typer.Option("--memory-format", help="NCHW (default) or NHWC"),
 ]
 EngineOption = Annotated[
-    Engine | None, typer.Option("--engine", help="eager unless said otherwise; compile fuses")
+    Engine | None, typer.Option("--engine", help="default: eager; compile fuses")
 ]
 
 
@@ -73,7 +73,10 @@ def roofline(
     per: Annotated[Per, typer.Option(help="rows: per stage, block or pass")] = Per.STAGE,
     fusion: Annotated[
         Fusion | None,
-        typer.Option(help="what one pass is; unfused, but for --engine compile"),
+        typer.Option(
+            metavar=f"[{Fusion.UNFUSED}|{Fusion.FUSED}]",
+            help="what one pass over memory is; fused with --engine compile",
+        ),
     ] = None,
     mode: ModeOption = None,
     batch: BatchOption = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from resprof.records.chart import Axis, Chart, Point, Series
-from resprof.records.table import Column, Form, Origin, Table, Value
+from resprof.records.table import Column, Origin, Table, Value
 
 
 def chart_table(chart: Chart) -> Table:
@@ -15,7 +15,7 @@ def chart_table(chart: Chart) -> Table:
     columns = [
         Column(key="series", title="series"),
         Column(key="origin", title="kind of number", priority=1),
-        Column(key=chart.x.key, title=chart.x.title or chart.x.key, form=_x_form(chart.x)),
+        Column(key=chart.x.key, title=chart.x.title or chart.x.key, form=chart.x.form),
         _value(chart.y, chart.y.key, chart.y.title, origin),
     ]
     if intervals:
@@ -46,7 +46,3 @@ def _row(series: Series, point: Point, intervals: bool, labels: bool) -> tuple[V
 
 def _value(axis: Axis, key: str, title: str, origin: Origin | None) -> Column:
     return Column(key=key, title=title, form=axis.form, origin=origin)
-
-
-def _x_form(axis: Axis) -> Form:
-    return axis.form

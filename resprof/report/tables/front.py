@@ -97,7 +97,7 @@ class _Digest:
 
     @property
     def figures(self) -> tuple[float | None, int | None, float | None, int | None]:
-        """The least latency (s) and its batch, the most images/s and theirs."""
+        """The smallest batch's latency (s) and that batch, the most images/s and theirs."""
         timed = [(r.recipe.batch, row) for r in self.results for row in r.rows]
         latencies = [
             (batch, row.latency_median_s)
