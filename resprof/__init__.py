@@ -8,18 +8,30 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resprof.api import architecture, build, compare, count, frame, paper, roofline
+    from resprof.api import (
+        architecture,
+        budget,
+        build,
+        compare,
+        count,
+        frame,
+        paper,
+        predict_memory,
+        roofline,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
     "architecture",
+    "budget",
     "build",
     "compare",
     "count",
     "frame",
     "paper",
+    "predict_memory",
     "roofline",
 ]
 

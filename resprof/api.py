@@ -1,43 +1,46 @@
 """What a notebook calls; the command line is a thin shell over the same jobs.
 
-Counting takes a millisecond and loads no torch. ``build`` loads torch and ``frame``
-pandas, each when it is called.
+Counting takes a millisecond and loads no torch. ``build`` loads torch and ``frame`` pandas, each
+when it is called; ``memory`` and ``budget`` load torch for what was not traced before.
+
+A network is a name or an ``architecture``. Options have the names and values that they have as
+options of the command; whatever does not exist or is out of range raises
+``resprof.errors.UsageError``.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
-from enum import StrEnum
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, SupportsIndex
 
 from resprof.catalog.networks import resolve
 from resprof.counting import walk
-from resprof.errors import UsageError, printable
+from resprof.errors import UsageError
+from resprof.jobs.words import Image, if_given, one_of, recipe_in_words, sides
 from resprof.records.architecture import Architecture, Shortcut, StrideIn
 from resprof.records.cost import NetworkCost
-from resprof.units import check_count
+from resprof.units import as_share, as_size
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
+    from resprof.jobs.sheets import Result
+    from resprof.records.calibration import Calibration
     from resprof.records.claim import CheckedClaim
     from resprof.records.comparison import ComparedResult
+    from resprof.records.fit import BudgetResult, MemoryResult
     from resprof.records.roofline import RooflineResult
     from resprof.records.table import Table
-
-Option = TypeVar("Option", bound=StrEnum)
-
-MOST_BATCH = 1_000_000_000
 
 
 def architecture(
     name: str,
     *,
-    image: int | tuple[int, int] | None = None,
-    classes: int | None = None,
-    in_channels: int | None = None,
+    image: Image | None = None,
+    classes: SupportsIndex | None = None,
+    in_channels: SupportsIndex | None = None,
     width: float | None = None,
     shortcut: str | None = None,
     stride_in: str | None = None,
@@ -49,36 +52,21 @@ def architecture(
     """
     return resolve(
         name,
-        image=(image, image) if isinstance(image, int) else image,
+        image=None if image is None else sides(image),
         classes=classes,
         in_channels=in_channels,
         width=width,
-        shortcut=_one_of(Shortcut, shortcut, "shortcut") if shortcut else None,
-        stride_in=_one_of(StrideIn, stride_in, "stride_in") if stride_in else None,
+        shortcut=if_given(Shortcut, shortcut, "shortcut"),
+        stride_in=if_given(StrideIn, stride_in, "stride_in"),
     )
 
 
-def _one_of(options: type[Option], text: str, what: str) -> Option:
-    try:
-        return options(text)
-    except ValueError:
-        raise UsageError(
-            f"no {what} {printable(text)}", hint=f"there are {', '.join(options)}"
-        ) from None
-
-
-def count(
-    network: str | Architecture, *, image: int | tuple[int, int] | None = None
-) -> NetworkCost:
+def count(network: str | Architecture, *, image: Image | None = None) -> NetworkCost:
     """Parameters, MACs and elements of a network for one image, by layer, block and stage.
 
     A MAC is one multiply-add of a convolution or fully connected layer, biases not counted.
     """
-    if isinstance(network, str):
-        return walk.count(architecture(network, image=image))
-    if image is not None:
-        raise ValueError("an architecture has its image size already")
-    return walk.count(network)
+    return walk.count(_network(network, image))
 
 
 def build(network: str | Architecture, *, zero_init_residual: bool = False) -> nn.Module:
@@ -89,8 +77,7 @@ def build(network: str | Architecture, *, zero_init_residual: bool = False) -> n
     """
     from resprof.models.build import build as build_module
 
-    chosen = architecture(network) if isinstance(network, str) else network
-    return build_module(chosen, zero_init_residual=zero_init_residual)
+    return build_module(_network(network), zero_init_residual=zero_init_residual)
 
 
 def paper(only: str | None = None) -> tuple[CheckedClaim, ...]:
@@ -119,7 +106,7 @@ def roofline(
     device: str,
     *,
     mode: str = "infer",
-    batch: int = 1,
+    batch: SupportsIndex = 1,
     precision: str = "fp32",
     fusion: str = "unfused",
     per: str = "stage",
@@ -129,28 +116,159 @@ def roofline(
     ``mode`` is infer or train, ``fusion`` unfused or fused, ``per`` stage, block or layer. Raises
     ``resprof.errors.UsageError`` for what does not exist and for a precision that the device lacks.
     """
-    from resprof.jobs.roofline import Against, device_called
+    from resprof.jobs.devices import device_called
+    from resprof.jobs.roofline import Against
     from resprof.jobs.roofline import roofline as held
     from resprof.records.flops import Per
     from resprof.records.fusion import Fusion
-    from resprof.records.recipe import Mode, Precision, infer, train
 
-    chosen = architecture(network) if isinstance(network, str) else network
-    make = train if _one_of(Mode, mode, "mode") is Mode.TRAIN else infer
-    arithmetic = _one_of(Precision, precision, "precision")
+    chosen = _network(network)
+    recipe = recipe_in_words(chosen.image, mode=mode, batch=batch, precision=precision)
     against = Against(
         device=device_called(device),
-        per=_one_of(Per, per, "per"),
-        fusion=_one_of(Fusion, fusion, "fusion"),
+        per=one_of(Per, per, "per"),
+        fusion=one_of(Fusion, fusion, "fusion"),
     )
-    images = check_count(batch, "batch", most=MOST_BATCH)
-    recipe = replace(make(batch=images, image=chosen.image), precision=arithmetic)
     return held(chosen, recipe, against)[0]
 
 
-def frame(table: Table) -> pd.DataFrame:
-    """A table as a pandas DataFrame with its keys as columns; loads pandas."""
+def predict_memory(
+    model: str | Architecture,
+    *,
+    mode: str = "train",
+    batch: SupportsIndex = 1,
+    image: Image | None = None,
+    precision: str = "fp32",
+    memory_format: str = "contiguous",
+    optimizer: str | None = None,
+    optimizer_impl: str | None = None,
+    accumulate: SupportsIndex | None = None,
+    checkpoint: str | None = None,
+    expandable: bool = False,
+    device: str | None = None,
+    calibration: str | Path | None = None,
+) -> MemoryResult:
+    """What a workload takes on a GPU, in bytes, predicted without one.
+
+    ``optimizer`` to ``checkpoint`` are of training alone; None is sgd-momentum, foreach, 1 and
+    none. ``expandable`` is the allocator with expandable segments. ``device``, of the catalog, says
+    how large cuBLAS's workspace is, ``calibration``, the file of a device, all that was measured
+    there; one of them at most.
+    """
+    from resprof.jobs import fit
+    from resprof.jobs.devices import capability_of
+    from resprof.records.memory import AllocatorKind, AllocatorSettings
+
+    chosen = _network(model, image)
+    recipe = recipe_in_words(
+        chosen.image,
+        mode=mode,
+        batch=batch,
+        precision=precision,
+        memory_format=memory_format,
+        optimizer=optimizer,
+        optimizer_impl=optimizer_impl,
+        accumulate=accumulate,
+        checkpoint=checkpoint,
+    )
+    kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
+    calibrated = _calibration(calibration)
+    return fit.predict_memory(
+        chosen,
+        recipe,
+        calibration=calibrated,
+        capability=capability_of(device, calibrated),
+        settings=AllocatorSettings(kind=kind),
+    )[0]
+
+
+def budget(
+    model: str | Architecture,
+    *,
+    memory: str | SupportsIndex | None = None,
+    device: str | None = None,
+    calibration: str | Path | None = None,
+    used: str | SupportsIndex = 0,
+    margin: str | float = 0.05,
+    grid: bool = False,
+    mode: str = "train",
+    image: Image | None = None,
+    precision: str = "fp32",
+    memory_format: str = "contiguous",
+    optimizer: str | None = None,
+    optimizer_impl: str | None = None,
+    accumulate: SupportsIndex | None = None,
+    checkpoint: str | None = None,
+) -> BudgetResult:
+    """The largest batch that fits a GPU, predicted without one.
+
+    Just one of ``memory`` (bytes, or a text such as 80GiB), ``device`` (of the catalog, such as
+    h100-sxm) and ``calibration`` (the file of a device) says how much memory there is. ``used`` is
+    in use already, like ``memory``; ``margin`` is the share of it to keep free, or a text such as
+    5%. ``grid`` asks by precision, optimiser and checkpointing too. The others are as in
+    ``memory``.
+    """
+    from resprof.jobs.devices import memory_and_capability
+    from resprof.jobs.fit import largest_batch
+
+    chosen = _network(model, image)
+    recipe = recipe_in_words(
+        chosen.image,
+        mode=mode,
+        batch=1,
+        precision=precision,
+        memory_format=memory_format,
+        optimizer=optimizer,
+        optimizer_impl=optimizer_impl,
+        accumulate=accumulate,
+        checkpoint=checkpoint,
+    )
+    calibrated = _calibration(calibration)
+    total, capability = memory_and_capability(memory, device, calibrated)
+    return largest_batch(
+        chosen,
+        recipe,
+        total_bytes=total,
+        used_bytes=as_size(used, "used"),
+        margin=as_share(margin, "margin"),
+        calibration=calibrated,
+        capability=capability,
+        grid=grid,
+    )[0]
+
+
+def frame(results: Table | Result | Iterable[Result]) -> pd.DataFrame:
+    """What a function here returns, or a list of it, as a pandas DataFrame; loads pandas.
+
+    The rows are those that the command writes as CSV, with columns of the same names in base
+    units; an ``architecture`` has those of ``resprof show``. A table has its own.
+    """
     import pandas as pd
 
-    columns = [column.key for column in table.columns]
-    return pd.DataFrame(list(table.rows), columns=pd.Index(columns))
+    from resprof.jobs.sheets import sheets
+    from resprof.records.table import Table
+
+    if isinstance(results, Table):
+        tables: Sequence[Table] = [results]
+    else:
+        tables = sheets(tuple(results) if isinstance(results, Iterable) else (results,))
+    columns = [column.key for column in tables[0].columns]
+    rows = [row for table in tables for row in table.rows]
+    return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+def _network(network: str | Architecture, image: Image | None = None) -> Architecture:
+    if isinstance(network, str):
+        return architecture(network, image=image)
+    if image is not None:
+        raise UsageError(
+            "an architecture has its image size already",
+            hint="leave image out, or give it to architecture()",
+        )
+    return network
+
+
+def _calibration(file: str | Path | None) -> Calibration | None:
+    from resprof.records.calibration import read_calibration
+
+    return None if file is None else read_calibration(Path(file))

@@ -7,7 +7,9 @@ GB is 10^9 bytes, GiB is 2^30.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 from resprof.errors import UsageError, printable
 
@@ -33,6 +35,8 @@ _LONGEST_S = 7 * 24 * 3600.0
 """A week: nobody waits longer for one configuration."""
 _FLOAT_NOISE = 1e-12
 """A relative difference below this comes of the arithmetic."""
+_MOST_BYTES = 2**63 - 1
+_SIZE_HINT = "write it like 80GiB (2^30 bytes) or 80GB (10^9 bytes)"
 _MOST_DIGITS = 18
 """Integers of more digits than this are refused: nothing that resprof counts needs them."""
 
@@ -42,21 +46,36 @@ def parse_size(text: str, what: str = "size") -> int:
     compact = text.strip().replace(" ", "")
     number = compact.rstrip("BKMGTIbkmgti")
     unit = compact[len(number) :].upper()
-    hint = "write it like 80GiB (2^30 bytes) or 80GB (10^9 bytes)"
     try:
         value = float(number)
     except ValueError:
-        raise UsageError(f"{what} {printable(text)} is not a size", hint=hint) from None
+        raise UsageError(f"{what} {printable(text)} is not a size", hint=_SIZE_HINT) from None
     if unit in {"K", "M", "G", "T"}:
         raise UsageError(
             f"{what} {printable(text)} can be read in two ways",
             hint=f"write {number}{unit}iB (powers of 1024) or {number}{unit}B (powers of 1000)",
         )
     if unit not in _SIZES:
-        raise UsageError(f"{what} {printable(text)} has no unit that resprof knows", hint=hint)
-    if not 0 <= value < 2**63:
-        raise UsageError(f"{what} {printable(text)} is out of range", hint=hint)
+        raise UsageError(
+            f"{what} {printable(text)} has no unit that resprof knows", hint=_SIZE_HINT
+        )
+    if not 0 <= value <= _MOST_BYTES:
+        raise UsageError(f"{what} {printable(text)} is out of range", hint=_SIZE_HINT)
     return int(value * _SIZES[unit])
+
+
+def as_size(given: str | SupportsIndex, what: str = "size") -> int:
+    """Bytes, from a text such as ``80GiB`` or a whole number of them."""
+    if isinstance(given, str):
+        return parse_size(given, what)
+    hint = f"{_SIZE_HINT}, or give a whole number of bytes"
+    try:
+        size = operator.index(given)
+    except TypeError:
+        raise UsageError(f"{what} {printable(str(given))} is not a size", hint=hint) from None
+    if not 0 <= size <= _MOST_BYTES:
+        raise UsageError(f"{what} {printable(str(size))} is out of range", hint=hint)
+    return size
 
 
 def parse_share(text: str, what: str) -> float:
@@ -69,6 +88,20 @@ def parse_share(text: str, what: str) -> float:
     if not text.strip().endswith("%") or not 0 <= value < 1:
         raise UsageError(f"{what} {printable(text)} is not such a percentage", hint=hint)
     return value
+
+
+def as_share(given: str | float, what: str) -> float:
+    """A share of one below 1, from a text such as ``5%`` or a number such as 0.05."""
+    if isinstance(given, str):
+        return parse_share(given, what)
+    hint = f"give {what} as a share from 0 to below 1, such as 0.05, or as a text such as 5%"
+    try:
+        share = float(given)
+    except (TypeError, ValueError):
+        raise UsageError(f"{what} {printable(str(given))} is not a share", hint=hint) from None
+    if not 0 <= share < 1:
+        raise UsageError(f"{what} {share:g} is out of range", hint=hint)
+    return share
 
 
 def parse_seconds(text: str, what: str) -> float:
@@ -97,13 +130,18 @@ def parse_count(text: str, what: str, *, most: int) -> int:
     return check_count(int(digits), what, most=most)
 
 
-def check_count(value: int, what: str, *, most: int) -> int:
-    """Returns ``value`` if it lies in 1..``most``."""
-    if not 1 <= value <= most:
+def check_count(value: SupportsIndex, what: str, *, most: int) -> int:
+    """Returns ``value``, an integer of any type, as an int if it lies in 1..``most``."""
+    hint = f"{what} is a whole number from 1 to {most:,}"
+    try:
+        number = operator.index(value)
+    except TypeError:
         raise UsageError(
-            f"{what} {value} is out of range", hint=f"{what} is a whole number from 1 to {most:,}"
-        )
-    return value
+            f"{what} {printable(str(value))} is not such a number", hint=hint
+        ) from None
+    if not 1 <= number <= most:
+        raise UsageError(f"{what} {number} is out of range", hint=hint)
+    return number
 
 
 def format_count(value: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
 
@@ -25,3 +26,9 @@ def test_importing_it_loads_nothing_else() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def test_what_it_offers_is_no_room_of_the_same_name() -> None:
+    """Loading the room would put the room where the function was."""
+    rooms = {room.name for room in pkgutil.iter_modules(resprof.__path__)}
+    assert not rooms & set(resprof.__all__)

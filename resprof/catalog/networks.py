@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import SupportsIndex, TypeVar
 
 from resprof.catalog.families import CIFAR_MOST_LAYERS, MEMBERS, Member, cifar
 from resprof.errors import UnknownModel, UsageError, printable
@@ -33,8 +33,8 @@ def resolve(
     name: str,
     *,
     image: tuple[int, int] | None = None,
-    classes: int | None = None,
-    in_channels: int | None = None,
+    classes: SupportsIndex | None = None,
+    in_channels: SupportsIndex | None = None,
     width: float | None = None,
     shortcut: Shortcut | None = None,
     stride_in: StrideIn | None = None,
@@ -72,16 +72,15 @@ def resolve(
 
 def at_image(architecture: Architecture, image: tuple[int, int]) -> Architecture:
     """The same network for images of another size (height, width)."""
-    for side in image:
-        check_count(side, "image", most=MOST_SIDE)
+    height, width = (check_count(side, "image", most=MOST_SIDE) for side in image)
     smallest = architecture.smallest_side
-    if min(image) < smallest:
+    if min(height, width) < smallest:
         raise UsageError(
-            f"a {image[0]}x{image[1]} image is too small for {architecture.id}: "
+            f"a {height}x{width} image is too small for {architecture.id}: "
             f"it halves its maps {architecture.halvings} times",
             hint=f"the smallest image it takes is {smallest}x{smallest}",
         )
-    return replace(architecture, image=image)
+    return replace(architecture, image=(height, width))
 
 
 def parse_image(text: str) -> tuple[int, int]:

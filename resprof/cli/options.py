@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
+from resprof.records.recipe import MOST_BATCH
 from resprof.units import parse_count
-
-MOST_BATCH = 1_000_000_000
 
 Models = Annotated[
     list[str],

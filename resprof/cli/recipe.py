@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
 
 from resprof.errors import UsageError, printable
 from resprof.records.architecture import Architecture
 from resprof.records.recipe import (
+    MOST_ACCUMULATED,
     Checkpoint,
     Engine,
     MemoryFormat,
@@ -18,10 +19,9 @@ from resprof.records.recipe import (
     OptimizerImpl,
     Precision,
     Recipe,
+    recipe_of,
 )
 from resprof.units import parse_count
-
-MOST_ACCUMULATED = 1_000_000
 
 ModeOption = Annotated[Mode, typer.Option("--mode", help="inference, or a training step")]
 PrecisionOption = Annotated[Precision, typer.Option("--precision", help="fp32 has TF32 off")]
@@ -36,8 +36,6 @@ CudnnBenchmarkOption = Annotated[
         "--cudnn-benchmark/--no-cudnn-benchmark", help="let cuDNN try out its algorithms first"
     ),
 ]
-
-Chosen = TypeVar("Chosen", Optimizer, OptimizerImpl, Checkpoint, int)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,19 +75,16 @@ class TrainingOptions:
         cudnn_benchmark: bool = False,
     ) -> Recipe:
         """The recipe that all options describe; one that means nothing in a mode is refused."""
-        optimizer, implementation = self.optimizer, self.optimizer_impl
-        return Recipe(
+        return recipe_of(
             mode=mode,
             batch=batch,
             image=architecture.image,
             precision=precision,
             memory_format=memory_format,
-            optimizer=_in_training(mode, "optimizer", optimizer, Optimizer.SGD_MOMENTUM),
-            optimizer_impl=_in_training(
-                mode, "optimizer-impl", implementation, OptimizerImpl.FOREACH
-            ),
-            accumulate=_in_training(mode, "accumulate", self._passes(), 1),
-            checkpoint=_in_training(mode, "checkpoint", self.checkpoint, Checkpoint.NONE),
+            optimizer=self.optimizer,
+            optimizer_impl=self.optimizer_impl,
+            accumulate=self._passes(),
+            checkpoint=self.checkpoint,
             engine=engine,
             cudnn_benchmark=cudnn_benchmark,
         )
@@ -107,14 +102,3 @@ def _precision(text: str) -> Precision:
         raise UsageError(
             f"no precision {printable(text)}", hint=f"there are {', '.join(Precision)}"
         ) from None
-
-
-def _in_training(mode: Mode, option: str, chosen: Chosen | None, default: Chosen) -> Chosen | None:
-    if mode is Mode.TRAIN:
-        return default if chosen is None else chosen
-    if chosen is not None:
-        raise UsageError(
-            f"--{option} means nothing in inference",
-            hint=f"leave it out, or add --mode {Mode.TRAIN}",
-        )
-    return None

@@ -9,13 +9,12 @@ from resprof.analysis import roofline as limits
 from resprof.analysis.device_peaks import datasheet_peaks, device_notes, measured_peaks, misfits
 from resprof.analysis.measured_runs import measured_run
 from resprof.analysis.roofline_notes import cached_share, conventions
-from resprof.catalog.devices import device as device_by_id
-from resprof.catalog.devices import device_of, devices
+from resprof.catalog.devices import device_of
 from resprof.catalog.networks import describe
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
 from resprof.counting.walk import count
-from resprof.errors import UsageError, printable
+from resprof.errors import UsageError
 from resprof.jobs.bench_results import results_of
 from resprof.jobs.workloads import architecture_of
 from resprof.records.answer import Note
@@ -74,17 +73,6 @@ class RunRoofline:
     environment: Environment
     measured: tuple[BenchResult, ...]
     notes: tuple[Note, ...]
-
-
-def device_called(device_id: str) -> Device:
-    """The device of the catalog; ``UsageError`` for an id that none has."""
-    found = device_by_id(device_id)
-    if found is None:
-        raise UsageError(
-            f"no device {printable(device_id)} in the catalog",
-            hint=f"there are {', '.join(each.id for each in devices())}",
-        )
-    return found
 
 
 def roofline(

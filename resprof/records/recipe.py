@@ -8,6 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
+
+from resprof.errors import UsageError
+
+MOST_BATCH = 1_000_000_000
+MOST_ACCUMULATED = 1_000_000
 
 
 class Mode(StrEnum):
@@ -84,22 +90,61 @@ class Recipe:
     cudnn_benchmark: bool = False
 
 
+Chosen = TypeVar("Chosen", Optimizer, OptimizerImpl, Checkpoint, int)
+
+
+def recipe_of(
+    *,
+    mode: Mode,
+    batch: int,
+    image: tuple[int, int],
+    precision: Precision = Precision.FP32,
+    memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS,
+    optimizer: Optimizer | None = None,
+    optimizer_impl: OptimizerImpl | None = None,
+    accumulate: int | None = None,
+    checkpoint: Checkpoint | None = None,
+    engine: Engine = Engine.EAGER,
+    cudnn_benchmark: bool = False,
+) -> Recipe:
+    """The recipe that was asked for; in training what is None there is the paper's or PyTorch's.
+
+    Raises ``UsageError`` for an option that means nothing in inference.
+    """
+    return Recipe(
+        mode=mode,
+        batch=batch,
+        image=image,
+        precision=precision,
+        memory_format=memory_format,
+        optimizer=_in_training(mode, "optimizer", optimizer, Optimizer.SGD_MOMENTUM),
+        optimizer_impl=_in_training(mode, "optimizer-impl", optimizer_impl, OptimizerImpl.FOREACH),
+        accumulate=_in_training(mode, "accumulate", accumulate, 1),
+        checkpoint=_in_training(mode, "checkpoint", checkpoint, Checkpoint.NONE),
+        engine=engine,
+        cudnn_benchmark=cudnn_benchmark,
+    )
+
+
+def _in_training(mode: Mode, option: str, chosen: Chosen | None, default: Chosen) -> Chosen | None:
+    if mode is Mode.TRAIN:
+        return default if chosen is None else chosen
+    if chosen is not None:
+        raise UsageError(
+            f"--{option} means nothing in inference",
+            hint=f"leave it out, or add --mode {Mode.TRAIN}",
+        )
+    return None
+
+
 def infer(*, batch: int, image: tuple[int, int]) -> Recipe:
     """A forward pass with everything else at its default."""
-    return Recipe(mode=Mode.INFER, batch=batch, image=image)
+    return recipe_of(mode=Mode.INFER, batch=batch, image=image)
 
 
 def train(*, batch: int, image: tuple[int, int]) -> Recipe:
     """The paper's training step with everything else at its default."""
-    return Recipe(
-        mode=Mode.TRAIN,
-        batch=batch,
-        image=image,
-        optimizer=Optimizer.SGD_MOMENTUM,
-        optimizer_impl=OptimizerImpl.FOREACH,
-        accumulate=1,
-        checkpoint=Checkpoint.NONE,
-    )
+    return recipe_of(mode=Mode.TRAIN, batch=batch, image=image)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -14,10 +16,24 @@ import pytest
 from resprof.catalog.networks import resolve
 from resprof.cli.main import main
 from resprof.counting.walk import count
+from resprof.records.calibration import Calibration, calibration_text
 from resprof.records.fit import BudgetResult, GridRow, MemoryResult
 from resprof.records.memory import BudgetRow, MemoryPeak, StagePrediction
+from resprof.records.recipe import Recipe
 
 SMALL = ["cifar-resnet20", "--batch", "32"]
+MIB = 2**20
+CALIBRATION = Calibration(
+    device="NVIDIA A10",
+    capability=(8, 6),
+    torch="2.13.0",
+    driver=None,
+    date="2026-11-25T00:00:00+00:00",
+    total_bytes=2**34,
+    context_bytes=300 * MIB,
+    cublas_bytes=8 * MIB,
+    cublas_handles=2,
+)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -77,6 +93,57 @@ def test_lists_of_batches_and_precisions_give_a_result_each(
     assert found[3]["activation_bytes"] < found[1]["activation_bytes"]
 
 
+def test_a_csv_has_recipe_and_peaks_in_every_row(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["memory", "cifar-resnet20", "--batch", "8,16", "--expandable"]
+    found = results(capsys, *arguments)
+    _, out, _ = run(capsys, *arguments, "--csv")
+    rows = iter(csv.DictReader(io.StringIO(out)))
+    for result in found:
+        peak, band = result["peak"], result["band"]
+        above = {"model": "cifar-resnet20", "allocator": "expandable"}
+        above |= {key: _as_text(value) for key, value in result["recipe"].items()}
+        above |= {f"peak_{key}": str(value) for key, value in peak.items()}
+        above |= {
+            f"band_{side}_allocated_bytes": str(band[side]["allocated_bytes"])
+            for side in ("low", "high")
+        }
+        for row in result["rows"]:
+            assert next(rows) == above | {key: str(value) for key, value in row.items()}
+    assert list(rows) == []
+
+
+def test_a_csv_of_inference_leaves_training_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "memory", *SMALL, "--mode", "infer", "--csv")
+    (first, *_) = csv.DictReader(io.StringIO(out))
+    assert {field.name for field in fields(Recipe)} <= first.keys()
+    assert (first["mode"], first["optimizer"], first["accumulate"]) == ("infer", "", "")
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list):
+        return "x".join(map(str, value))
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def test_a_device_says_how_large_the_cublas_workspaces_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Nearly four times as much on compute capability 9.0, and that where no device is named."""
+    (of_none,) = results(capsys, "memory", *SMALL)
+    (of_h100,) = results(capsys, "memory", *SMALL, "--device", "h100-sxm")
+    (of_t4,) = results(capsys, "memory", *SMALL, "--device", "t4")
+    assert of_h100 == of_none
+    workspaces = [
+        part["bytes"]
+        for result in (of_h100, of_t4)
+        for part in result["at_peak"]
+        if part["kind"] == "workspace"
+    ]
+    assert workspaces == [2 * 32 * MIB, 2 * 8.125 * MIB]
+    _, out, _ = run(capsys, "memory", *SMALL, "--device", "t4")
+    assert "8.125 MiB from the first matrix" in " ".join(out.split())
+
+
 def test_every_assumption_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = run(capsys, "memory", *SMALL)
     for word in ("uncalibrated", "None", "EMA", "DDP", "cuBLAS", "context", "one stream"):
@@ -130,6 +197,9 @@ def test_nothing_fits_is_an_answer_with_exit_code_1(capsys: pytest.CaptureFixtur
         (["memory", "cifar-resnet20", "--mode", "infer", "--checkpoint", "block"], "--mode train"),
         (["memory", "cifar-resnet20", "--accumulate", "0"], "1 to"),
         (["memory", "cifar-resnet20", "--calibration", "no-such-file"], "calibrate"),
+        (["memory", "cifar-resnet20", "--device", "h101"], "h100-sxm"),
+        (["memory", "cifar-resnet20", "--device", "h101"], "or leave out --device"),
+        (["memory", "cifar-resnet20", "--device", "mi300x"], "leave out --device"),
         (["budget", "cifar-resnet20"], "--memory"),
         (["budget", "cifar-resnet20", "--memory", "80G"], "80GiB"),
         (["budget", "cifar-resnet20", "--memory", "lots"], "80GiB"),
@@ -138,6 +208,7 @@ def test_nothing_fits_is_an_answer_with_exit_code_1(capsys: pytest.CaptureFixtur
         (["budget", "cifar-resnet20", "--memory", "400MiB"], "--memory"),
         (["budget", "cifar-resnet20", "--memory", "80GiB", "--device", "t4"], "one of them"),
         (["budget", "cifar-resnet20", "--device", "h101"], "h100-sxm"),
+        (["budget", "cifar-resnet20", "--device", "h101"], "or give --memory"),
         (["budget", "cifar-resnet20", "--device", "mi300x"], "--memory"),
     ],
 )
@@ -150,6 +221,32 @@ def test_bad_input_gets_two_lines_and_exit_code_2(
     error, hint = err.splitlines()
     assert error.startswith("error: ")
     assert word in hint
+
+
+@pytest.mark.parametrize("device", ["h101", "mi300x"])
+def test_memory_and_budget_refuse_a_device_in_the_same_words(
+    capsys: pytest.CaptureFixture[str], device: str
+) -> None:
+    errors = [
+        run(capsys, command, "cifar-resnet20", "--device", device)[2].splitlines()[0]
+        for command in ("memory", "budget")
+    ]
+    assert errors[0] == errors[1]
+
+
+@pytest.mark.parametrize("command", ["memory", "budget"])
+def test_a_device_beside_a_calibration_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
+) -> None:
+    file = tmp_path / "calibration.json"
+    file.write_text(calibration_text(CALIBRATION))
+    asked = [command, "cifar-resnet20", "--calibration", str(file)]
+    assert run(capsys, *asked)[0] == 0
+    code, out, err = run(capsys, *asked, "--device", "t4")
+    assert (code, out) == (2, "")
+    error, hint = err.splitlines()
+    assert "--device and --calibration each say" in error
+    assert hint == "hint: give one of them"
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", '{"record": "calibration"}', "\x00"])

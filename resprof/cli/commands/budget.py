@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,14 +12,11 @@ from resprof.cli import recipe as rec
 from resprof.cli.groups import grouped
 from resprof.cli.network import NetworkOptions
 from resprof.cli.output import OutputOptions, advise
-from resprof.errors import EXIT_NO, EXIT_OK, UsageError, printable
+from resprof.errors import EXIT_NO, EXIT_OK
 from resprof.records.answer import Answer
 from resprof.records.recipe import MemoryFormat, Mode, Precision
 from resprof.records.table import Table
 from resprof.units import parse_share, parse_size
-
-if TYPE_CHECKING:
-    from resprof.records.calibration import Calibration
 
 
 @grouped
@@ -50,13 +47,14 @@ def budget(
 ) -> int:
     """Find the largest batch for a memory budget, without a GPU."""
     out = output.checked()
+    from resprof.jobs.devices import memory_and_capability
     from resprof.jobs.fit import largest_batch
     from resprof.records.calibration import read_calibration
-    from resprof.report.tables.budget import budget_table, grid_table
+    from resprof.report.tables.budget import budget_sheets, budget_table, grid_table
     from resprof.report.tables.recipe import assumptions_table
 
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
-    total, capability = _device(memory, device, calibrated)
+    total, capability = memory_and_capability(memory, device, calibrated)
     in_use, kept_free = parse_size(used, "used"), parse_share(margin, "margin")
     architectures = [network.of(model) for model in models]
     recipes = [
@@ -92,44 +90,9 @@ def budget(
     out.write(
         Answer(command="budget", results=results, notes=notes),
         tables=tables,
-        csv=lambda: grids or [budget_table(results)],
+        csv=lambda: budget_sheets(results),
     )
     best = results[0]
     if best.max_batch:
         advise(f"resprof memory {best.model} --batch {best.max_batch}   (where it goes)")
     return EXIT_OK if all(result.max_batch for result in results) else EXIT_NO
-
-
-def _device(
-    memory: str | None, device: str | None, calibrated: Calibration | None
-) -> tuple[int, tuple[int, int] | None]:
-    """The memory in all, and the compute capability where it is known."""
-    if (memory is not None) + (device is not None) + (calibrated is not None) > 1:
-        raise UsageError(
-            "--memory, --device and --calibration each say how much memory there is",
-            hint="give one of them",
-        )
-    if memory is not None:
-        return parse_size(memory, "memory"), None
-    if calibrated is not None:
-        return calibrated.total_bytes, None
-    if device is None:
-        raise UsageError(
-            "how much memory is there?", hint="give --memory 80GiB, or --device such as h100-sxm"
-        )
-    from resprof.catalog.devices import device as device_by_id
-    from resprof.catalog.devices import devices
-
-    found = device_by_id(device)
-    if found is None:
-        raise UsageError(
-            f"no device {printable(device)} in the catalog",
-            hint=f"there are {', '.join(each.id for each in devices())}; or give --memory",
-        )
-    if found.vendor != "NVIDIA":
-        raise UsageError(
-            f"{found.name} is not an NVIDIA device, whose allocator is modelled",
-            hint="give --memory to see what the allocator's rules would give",
-        )
-    major, minor = (int(part) for part in found.capability.split("."))
-    return found.memory_bytes, (major, minor)

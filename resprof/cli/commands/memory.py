@@ -29,6 +29,10 @@ def memory(
     expandable: Annotated[
         bool, typer.Option("--expandable", help="the allocator with expandable segments")
     ] = False,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="a device of the catalog, for its cuBLAS workspace"),
+    ] = None,
     calibration: Annotated[
         str | None, typer.Option(metavar="FILE", help="a device's calibration file")
     ] = None,
@@ -50,19 +54,22 @@ def memory(
         for chosen in precisions
         for size in batches
     ]
+    from resprof.jobs.devices import capability_of
     from resprof.jobs.fit import predict_memory
     from resprof.records.calibration import read_calibration
     from resprof.records.memory import AllocatorKind, AllocatorSettings
-    from resprof.report.tables.memory import memory_overview, memory_tables, stage_rows
+    from resprof.report.tables.memory import memory_overview, memory_sheet, memory_tables
     from resprof.report.tables.recipe import assumptions_table
 
     kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
+    capability = capability_of(device, calibrated)
     found = [
         predict_memory(
             architecture,
             recipe,
             calibration=calibrated,
+            capability=capability,
             settings=AllocatorSettings(kind=kind),
         )
         for recipe in recipes
@@ -75,6 +82,7 @@ def memory(
             *(memory_tables(results[0]) if len(results) == 1 else [memory_overview(results)]),
             assumptions_table(notes),
         ),
-        csv=lambda: [stage_rows(results)],
+        csv=lambda: [memory_sheet(results)],
     )
-    advise(f"resprof budget {architecture.id} --memory 80GiB   (the largest batch)")
+    within = "--memory 80GiB" if device is None else f"--device {device}"
+    advise(f"resprof budget {architecture.id} {within}   (the largest batch)")

@@ -107,7 +107,8 @@ def roofline(
 def _against(
     device: str | None, peaks: str | None, per: Per, fusion: Fusion | None, *, among_run: bool
 ) -> Against:
-    from resprof.jobs.roofline import Against, device_called
+    from resprof.jobs.devices import device_called
+    from resprof.jobs.roofline import Against
     from resprof.records.peaks import read_peaks
 
     if device is None and peaks is None and not among_run:

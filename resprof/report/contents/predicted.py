@@ -17,7 +17,7 @@ from resprof.report.charts.table import chart_table
 from resprof.report.charts.timeline import timeline_chart
 from resprof.report.charts.words import slug
 from resprof.report.tables.fits import fits_matrix, fits_table
-from resprof.report.tables.memory import memory_overview, stage_rows
+from resprof.report.tables.memory import memory_overview, memory_sheet, stage_rows
 from resprof.report.tables.recipe import assumptions_table
 
 TABLES = ("fits", "memory", "memory-stages", "assumptions")
@@ -38,7 +38,12 @@ def predicted_exhibits(predicted: Predicted, counted: Counted) -> tuple[Exhibit,
             summary="predicted: the largest batch on common cards",
         ),
         _single("memory", _overview(predicted), "predicted: peak memory by recipe"),
-        _single("memory-stages", _stages(predicted), "predicted: memory by stage"),
+        Exhibit(
+            stem="memory-stages",
+            data=_with_torch(memory_sheet(predicted.memory), predicted.torch),
+            shown=(_with_torch(stage_rows(predicted.memory), predicted.torch),),
+            summary="predicted: memory by stage",
+        ),
         _single(
             "assumptions",
             assumptions_table(predicted.assumptions),
@@ -89,10 +94,6 @@ def _marked(fits: tuple[Fit, ...], model: str) -> list[Fit]:
 
 def _overview(predicted: Predicted) -> Table:
     return _with_torch(memory_overview(predicted.memory), predicted.torch)
-
-
-def _stages(predicted: Predicted) -> Table:
-    return _with_torch(stage_rows(predicted.memory), predicted.torch)
 
 
 def _with_torch(table: Table, torch: str) -> Table:

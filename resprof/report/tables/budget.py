@@ -60,6 +60,13 @@ def budget_table(results: Sequence[BudgetResult]) -> Table:
     )
 
 
+def budget_sheets(results: Sequence[BudgetResult]) -> list[Table]:
+    """Rows of one shape for CSV: those of the grids, where every result has one."""
+    if all(result.grid is not None for result in results):
+        return [grid_table(result) for result in results]
+    return [budget_table(results)]
+
+
 def grid_table(result: BudgetResult) -> Table:
     """The largest batch over precision, checkpointing and optimiser."""
     return Table(

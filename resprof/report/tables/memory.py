@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from enum import StrEnum
 
 from resprof.records.fit import MemoryResult
-from resprof.records.recipe import Mode
-from resprof.records.table import Column, Form, Origin, Table
+from resprof.records.recipe import Mode, Recipe
+from resprof.records.table import Column, Form, Origin, Table, Value
 from resprof.report.tables.recipe import bytes_column, calibration_text, recipe_text
+
+Field = tuple[Column, Callable[[MemoryResult], Value]]
+"""A column and where its values come from."""
 
 _PREDICTED = Origin.PREDICTED
 _LEVELS = (
@@ -66,8 +71,34 @@ def memory_overview(results: Sequence[MemoryResult]) -> Table:
     )
 
 
+def memory_sheet(results: Sequence[MemoryResult]) -> Table:
+    """Every stage of every workload in a row, with recipe and peaks in each, for CSV."""
+    return Table(
+        name="memory",
+        title="Predicted GPU memory",
+        columns=(
+            *(column for column, _ in _WORKLOAD),
+            Column(key="stage", title="stage"),
+            bytes_column("activation_bytes", "activations", 0),
+            bytes_column("at_peak_bytes", "at the peak", 0),
+            *(column for column, _ in _PEAKS),
+        ),
+        rows=tuple(
+            (
+                *(value(result) for _, value in _WORKLOAD),
+                row.stage,
+                row.activation_bytes,
+                row.at_peak_bytes,
+                *(value(result) for _, value in _PEAKS),
+            )
+            for result in results
+            for row in result.rows
+        ),
+    )
+
+
 def stage_rows(results: Sequence[MemoryResult]) -> Table:
-    """Every stage of every workload in a row, for CSV."""
+    """Every stage of every workload in a row, for readers."""
     return Table(
         name="memory",
         title="Predicted GPU memory",
@@ -179,3 +210,39 @@ def _timeline_table(result: MemoryResult) -> Table:
             for point in result.timeline
         ),
     )
+
+
+def _of_recipe(key: str) -> Field:
+    def value(result: MemoryResult) -> Value:
+        found: Value = getattr(result.recipe, key)
+        return found.value if isinstance(found, StrEnum) else found
+
+    return Column(key=key, title=key), value
+
+
+def _of_peak(level: str) -> Field:
+    key = f"peak_{level}_bytes"
+
+    def value(result: MemoryResult) -> Value:
+        found: int = getattr(result.peak, f"{level}_bytes")
+        return found
+
+    return bytes_column(key, key, 0), value
+
+
+_WORKLOAD: tuple[Field, ...] = (
+    (Column(key="model", title="model"), lambda result: result.model),
+    *(_of_recipe(field.name) for field in fields(Recipe)),
+    (Column(key="allocator", title="allocator"), lambda result: result.allocator.kind.value),
+)
+_PEAKS: tuple[Field, ...] = (
+    *(_of_peak(level) for level, _ in _LEVELS),
+    (
+        bytes_column("band_low_allocated_bytes", "band_low_allocated_bytes", 0),
+        lambda result: result.band.low.allocated_bytes,
+    ),
+    (
+        bytes_column("band_high_allocated_bytes", "band_high_allocated_bytes", 0),
+        lambda result: result.band.high.allocated_bytes,
+    ),
+)

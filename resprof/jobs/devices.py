@@ -1,0 +1,80 @@
+"""Devices as a user names them: by an id of the catalog, by a calibration, by their memory."""
+
+from __future__ import annotations
+
+from typing import SupportsIndex
+
+from resprof.catalog.devices import device as device_by_id
+from resprof.catalog.devices import devices
+from resprof.errors import UsageError, printable
+from resprof.records.calibration import Calibration
+from resprof.records.device import Device
+from resprof.units import as_size
+
+Capability = tuple[int, int]
+"""A compute capability: (major, minor)."""
+
+
+def device_called(device_id: str, *, instead: str | None = None) -> Device:
+    """The device of the catalog; ``UsageError`` for an id that none has.
+
+    ``instead`` is what else would do, for the hint.
+    """
+    found = device_by_id(device_id)
+    if found is None:
+        ids = f"there are {', '.join(each.id for each in devices())}"
+        raise UsageError(
+            f"no device {printable(device_id)} in the catalog",
+            hint=f"{ids}; or {instead}" if instead else ids,
+        )
+    return found
+
+
+def capability_of(device_id: str | None, calibration: Calibration | None) -> Capability | None:
+    """The compute capability of a device, None where none is named.
+
+    Raises ``UsageError`` for a device beside a calibration, which is of one already, and for a
+    device whose allocator is not modelled.
+    """
+    if device_id is None:
+        return None
+    if calibration is not None:
+        raise UsageError(
+            "--device and --calibration each say which device it is", hint="give one of them"
+        )
+    return _modelled(device_id, instead="leave out --device").compute_capability
+
+
+def memory_and_capability(
+    memory: str | SupportsIndex | None, device_id: str | None, calibration: Calibration | None
+) -> tuple[int, Capability | None]:
+    """The bytes that a device has in all, and its compute capability where it is known.
+
+    Raises ``UsageError`` unless just one of the three is given, and for a device whose allocator is
+    not modelled.
+    """
+    if (memory is not None) + (device_id is not None) + (calibration is not None) > 1:
+        raise UsageError(
+            "--memory, --device and --calibration each say how much memory there is",
+            hint="give one of them",
+        )
+    if memory is not None:
+        return as_size(memory, "memory"), None
+    if calibration is not None:
+        return calibration.total_bytes, None
+    if device_id is None:
+        raise UsageError(
+            "how much memory is there?", hint="give --memory 80GiB, or --device such as h100-sxm"
+        )
+    found = _modelled(device_id, instead="give --memory")
+    return found.memory_bytes, found.compute_capability
+
+
+def _modelled(device_id: str, *, instead: str) -> Device:
+    found = device_called(device_id, instead=instead)
+    if found.vendor != "NVIDIA":
+        raise UsageError(
+            f"{found.name} is not an NVIDIA device, whose allocator is modelled",
+            hint=f"{instead} to see what the allocator's rules would give",
+        )
+    return found
