@@ -5,11 +5,9 @@ from __future__ import annotations
 import errno
 import importlib
 import os
-import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,7 +15,7 @@ import typer
 import resprof
 from resprof import errors
 from resprof.cli.output import StdoutLost, emit, say
-from resprof.cli.stopped import Stopped
+from resprof.cli.stopped import Stopped, asked_to_stop, listen, listen_no_more
 
 COMMANDS = {
     "list": "list_networks",
@@ -68,10 +66,9 @@ def run() -> None:
     # A stream that the caller has closed is None to Python.
     sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 # until the exit
     sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
-    signal.signal(signal.SIGINT, _stop)
-    signal.signal(signal.SIGTERM, _stop)
+    listen()
     code = main(sys.argv[1:])
-    _stop_no_more()
+    listen_no_more()
     sys.exit(code)
 
 
@@ -81,37 +78,32 @@ def main(arguments: list[str]) -> int:
     try:
         app = _app([named] if named else COMMANDS)
         code = app(arguments, prog_name="resprof", standalone_mode=False)
-        return code if isinstance(code, int) else errors.EXIT_OK
     except BrokenPipeError:
         _discard_stdout()
         return errors.EXIT_OK
     except Stopped as stopped:
-        _stop_no_more()
-        return _fail(stopped.word, stopped.hint, stopped.exit_code)
+        return _stopped(stopped)
     except errors.ResprofError as error:
         if isinstance(error, StdoutLost):
             _discard_stdout()
         return _fail(error.message, error.hint, error.exit_code)
     except Exception as error:
-        return _unexpected(error, named)
+        swallowed = asked_to_stop()
+        return _stopped(swallowed) if swallowed else _unexpected(error, named)
+    swallowed = asked_to_stop()
+    if swallowed:
+        return _stopped(swallowed)
+    return code if isinstance(code, int) else errors.EXIT_OK
+
+
+def _stopped(stopped: Stopped) -> int:
+    listen_no_more()
+    return _fail(stopped.word, stopped.hint, stopped.exit_code)
 
 
 def _named(arguments: list[str]) -> str | None:
     """The command asked for; options of the program itself, before it, need them all."""
     return arguments[0] if arguments and arguments[0] in COMMANDS else None
-
-
-def _stop(number: int, _frame: FrameType | None) -> None:
-    if number == signal.SIGINT:
-        raise Stopped("interrupted", errors.EXIT_INTERRUPTED)
-    raise Stopped("terminated", errors.EXIT_TERMINATED)
-
-
-def _stop_no_more() -> None:
-    """Another Ctrl-C would only turn the last words into a traceback."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is _stop:
-            signal.signal(number, signal.SIG_IGN)
 
 
 def _discard_stdout() -> None:

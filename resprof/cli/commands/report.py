@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from resprof.cli.output import Force, emit, say, stdout_screen
+from resprof.cli.stopped import Stopped
 from resprof.errors import EXIT_OK, NotMeasured, UsageError
 from resprof.records.recipe import Workload
 
@@ -39,9 +40,15 @@ def report(
         recipe = workload.recipe
         tell(f"[{done + 1}/{total}] measuring {workload.model} {recipe.mode} batch {recipe.batch}")
 
-    written = write_report(
-        Path(out), quick=quick, force=force, measure=measure, say=tell, progress=progress
-    )
+    try:
+        written = write_report(
+            Path(out), quick=quick, force=force, measure=measure, say=tell, progress=progress
+        )
+    except Stopped as stopped:
+        stopped.hint = (
+            f"what was measured is kept under {Path(out) / 'runs'}; show it with --no-measure"
+        )
+        raise
     if written.measured is not None:
         emit(terminal(written.measured, stdout_screen()) + "\n")
     samples = f", samples in {written.run_file}" if written.run_file else ""
