@@ -20,6 +20,7 @@ from resprof.errors import UsageError
 from resprof.jobs.words import Image, if_given, one_of, recipe_in_words, sides
 from resprof.records.architecture import Architecture, Shortcut, StrideIn
 from resprof.records.cost import NetworkCost
+from resprof.records.memory import MARGIN
 from resprof.units import as_share, as_size
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def predict_memory(
         chosen,
         recipe,
         calibration=calibrated,
-        capability=capability_of(device, calibrated),
+        capability=capability_of(device, calibrated, [recipe.precision]),
         settings=AllocatorSettings(kind=kind),
     )[0]
 
@@ -189,7 +190,7 @@ def budget(
     device: str | None = None,
     calibration: str | Path | None = None,
     used: str | SupportsIndex = 0,
-    margin: str | float = 0.05,
+    margin: str | float = MARGIN,
     grid: bool = False,
     mode: str = "train",
     image: Image | None = None,
@@ -224,7 +225,7 @@ def budget(
         checkpoint=checkpoint,
     )
     calibrated = _calibration(calibration)
-    total, capability = memory_and_capability(memory, device, calibrated)
+    total, capability = memory_and_capability(memory, device, calibrated, recipe.precision)
     return largest_batch(
         chosen,
         recipe,

@@ -36,6 +36,18 @@ def datasheet_peaks(device: Device, precision: Precision) -> Peaks:
 
     Raises ``UsageError`` where the device has no such arithmetic.
     """
+    return Peaks(
+        source=PeakSource.DATASHEET,
+        device=device.name,
+        arithmetic=arithmetic_of(precision),
+        flops_per_s=checked_rate(device, precision) / device.driver_devices,
+        bandwidth_bytes_per_s=device.bandwidth_bytes_per_s / device.driver_devices,
+        how=device.source,
+    )
+
+
+def checked_rate(device: Device, precision: Precision) -> float:
+    """The printed dense peak of the precision's arithmetic; ``UsageError`` where there is none."""
     arithmetic = arithmetic_of(precision)
     rate = _rate(device, arithmetic)
     if rate is None:
@@ -44,14 +56,7 @@ def datasheet_peaks(device: Device, precision: Precision) -> Peaks:
             f"{device.name} has no {arithmetic} arithmetic",
             hint=f"choose --precision {', '.join(usable[:-1])} or {usable[-1]}",
         )
-    return Peaks(
-        source=PeakSource.DATASHEET,
-        device=device.name,
-        arithmetic=arithmetic,
-        flops_per_s=rate / device.driver_devices,
-        bandwidth_bytes_per_s=device.bandwidth_bytes_per_s / device.driver_devices,
-        how=device.source,
-    )
+    return rate
 
 
 def measured_peaks(

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 
 from resprof.analysis.guards import findings
+from resprof.analysis.measured_runs import measured_run
 from resprof.errors import UsageError, printable_path
 from resprof.jobs.bench_results import results_of, with_prediction
 from resprof.jobs.launches import LaunchOptions, Progress, measure, silent, with_batch
@@ -20,7 +21,8 @@ from resprof.records.bench import BenchResult
 from resprof.records.doctor import Finding
 from resprof.records.environment import Environment
 from resprof.records.recipe import Workload
-from resprof.records.run_file import RunFile
+from resprof.records.run import LaunchStart
+from resprof.records.run_file import Record, RunFile
 
 RUNS = Path("reports/runs")
 """Where a run file lies that nobody named."""
@@ -57,6 +59,7 @@ def bench(
     for workload in workloads:
         refuse_impossible(workload, options.plan, options.device, None)
     with RunFile(file, resume=resume) as opened:
+        _refuse_damaged(file, opened.kept)
         host = host_state()  # before the probe, which keeps the cores busy itself
         environment = probe_environment(options.device)
         found = findings(environment, host)
@@ -70,6 +73,17 @@ def bench(
         found=found,
         results=tuple(map(with_prediction, results) if predict else results),
     )
+
+
+def _refuse_damaged(file: Path, kept: Sequence[Record]) -> None:
+    """Nothing is added to a run that nobody could use."""
+    if any(isinstance(record, LaunchStart) for record in kept):
+        try:
+            measured_run(kept)
+        except UsageError as error:
+            raise UsageError(
+                f"{printable_path(file)}: {error.message}", hint="name another file with --run"
+            ) from None
 
 
 def _is_asked(result: BenchResult, workloads: set[Workload]) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import SupportsIndex
 
+from resprof.analysis.device_peaks import checked_rate
 from resprof.catalog.devices import device as device_by_id
 from resprof.catalog.devices import devices
 from resprof.errors import UsageError, printable
 from resprof.records.calibration import Calibration
 from resprof.records.device import Device
+from resprof.records.recipe import Precision
 from resprof.units import as_size
 
 Capability = tuple[int, int]
@@ -30,11 +33,13 @@ def device_called(device_id: str, *, instead: str | None = None) -> Device:
     return found
 
 
-def capability_of(device_id: str | None, calibration: Calibration | None) -> Capability | None:
+def capability_of(
+    device_id: str | None, calibration: Calibration | None, precisions: Iterable[Precision]
+) -> Capability | None:
     """The compute capability of a device, None where none is named.
 
     Raises ``UsageError`` for a device beside a calibration, which is of one already, and for a
-    device whose allocator is not modelled.
+    device whose allocator is not modelled or that does not compute in a precision.
     """
     if device_id is None:
         return None
@@ -42,16 +47,19 @@ def capability_of(device_id: str | None, calibration: Calibration | None) -> Cap
         raise UsageError(
             "--device and --calibration each say which device it is", hint="give one of them"
         )
-    return _modelled(device_id, instead="leave out --device").compute_capability
+    return _modelled(device_id, precisions, instead="leave out --device").compute_capability
 
 
 def memory_and_capability(
-    memory: str | SupportsIndex | None, device_id: str | None, calibration: Calibration | None
+    memory: str | SupportsIndex | None,
+    device_id: str | None,
+    calibration: Calibration | None,
+    precision: Precision,
 ) -> tuple[int, Capability | None]:
     """The bytes that a device has in all, and its compute capability where it is known.
 
     Raises ``UsageError`` unless just one of the three is given, and for a device whose allocator is
-    not modelled.
+    not modelled or that does not compute in the precision.
     """
     if (memory is not None) + (device_id is not None) + (calibration is not None) > 1:
         raise UsageError(
@@ -66,15 +74,17 @@ def memory_and_capability(
         raise UsageError(
             "how much memory is there?", hint="give --memory 80GiB, or --device such as h100-sxm"
         )
-    found = _modelled(device_id, instead="give --memory")
+    found = _modelled(device_id, [precision], instead="give --memory")
     return found.memory_bytes, found.compute_capability
 
 
-def _modelled(device_id: str, *, instead: str) -> Device:
+def _modelled(device_id: str, precisions: Iterable[Precision], *, instead: str) -> Device:
     found = device_called(device_id, instead=instead)
     if found.vendor != "NVIDIA":
         raise UsageError(
             f"{found.name} is not an NVIDIA device, whose allocator is modelled",
             hint=f"{instead} to see what the allocator's rules would give",
         )
+    for precision in precisions:
+        checked_rate(found, precision)
     return found

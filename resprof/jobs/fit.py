@@ -27,6 +27,11 @@ from resprof.records.recipe import Checkpoint, Mode, Optimizer, Precision, Recip
 from resprof.records.trace import Trace
 
 _GRID_PRECISIONS = (Precision.FP32, Precision.AMP_BF16, Precision.BF16)
+_SPARE = Note(
+    code="spare",
+    message="the device has memory to spare: where it is short, cached segments are given back and "
+    "less is reserved; resprof budget says what fits",
+)
 _SEARCHED_FROM = 2
 """A trace for all batch sizes is made from two small ones, of which this is the smaller."""
 
@@ -42,9 +47,8 @@ def predict_memory(
     """The memory of one workload on a GPU, and what that assumes."""
     trace = trace_workload(architecture, recipe)
     overlay = _overlay(architecture, recipe, calibration, capability)
-    found = predict(
-        trace, recipe.batch, overlay, settings, assumptions=_assumptions(recipe, trace, calibration)
-    )
+    assumptions = (*_assumptions(recipe, trace, calibration), _SPARE)
+    found = predict(trace, recipe.batch, overlay, settings, assumptions=assumptions)
     result = MemoryResult(
         model=architecture.id,
         title=describe(architecture),

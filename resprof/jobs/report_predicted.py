@@ -19,7 +19,7 @@ from resprof.records.answer import Note
 from resprof.records.architecture import Architecture
 from resprof.records.device import Device
 from resprof.records.fit import MemoryResult
-from resprof.records.memory import AllocatorKind
+from resprof.records.memory import MARGIN, AllocatorKind
 from resprof.records.memory_course import MemoryCourse
 from resprof.records.recipe import Precision, Recipe, infer, train
 from resprof.records.report import Fit, Predicted
@@ -96,6 +96,7 @@ def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
         device=device.id,
         device_name=device.name,
         memory_bytes=device.memory_bytes,
+        margin=MARGIN,
     )
     if recipe.precision in _BF16 and device.bf16_flops_per_s is None:
         return fit
@@ -103,6 +104,7 @@ def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
         architecture,
         recipe,
         total_bytes=device.memory_bytes,
+        margin=MARGIN,
         capability=device.compute_capability,
         kinds=(AllocatorKind.DEFAULT,),
     )
@@ -113,6 +115,7 @@ def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
         max_batch_multiple_of_8=row.max_batch_multiple_of_8,
         max_proven_batch=row.max_proven_batch,
         process_bytes=row.peak.process_bytes if row.peak else None,
+        needed_bytes=row.peak.needed_bytes if row.peak else None,
     )
 
 

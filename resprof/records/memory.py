@@ -8,6 +8,9 @@ from enum import StrEnum
 from resprof.records.answer import Note
 from resprof.records.trace import Phase, Role
 
+MARGIN = 0.05
+"""The share of a device's memory that is kept free unless somebody says otherwise."""
+
 
 class AllocatorKind(StrEnum):
     """How the caching allocator gets memory from the device."""
@@ -43,6 +46,11 @@ class MemoryPeak:
     allocated_bytes: int
     reserved_bytes: int
     process_bytes: int
+
+    @property
+    def needed_bytes(self) -> int:
+        """What has to fit: the process without segments that are only cached."""
+        return self.allocated_bytes + self.process_bytes - self.reserved_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import TypeVar
 from resprof.errors import UsageError
 
 MOST_BATCH = 1_000_000_000
-MOST_ACCUMULATED = 1_000_000
+MOST_ACCUMULATED = 256
 
 
 class Mode(StrEnum):

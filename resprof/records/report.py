@@ -30,9 +30,10 @@ class Counted:
 class Fit:
     """The largest batch of a recipe on a device of the catalog.
 
-    ``max_batch`` is 0 where not even one image fits and None where the device does not compute in
-    the recipe's precision. ``process_bytes`` is what that batch takes. Beyond
-    ``max_proven_batch`` a tensor has 2^31 elements or more.
+    ``margin`` is the share of its memory that is kept free. ``max_batch`` is 0 where not even one
+    image fits and None where the device does not compute in the recipe's precision.
+    ``process_bytes`` is what that batch takes, ``needed_bytes`` the same without what is only
+    cached. Beyond ``max_proven_batch`` a tensor has 2^31 elements or more.
     """
 
     model: str
@@ -40,10 +41,12 @@ class Fit:
     device: str
     device_name: str
     memory_bytes: int
+    margin: float
     max_batch: int | None = None
     max_batch_multiple_of_8: int | None = None
     max_proven_batch: int | None = None
     process_bytes: int | None = None
+    needed_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

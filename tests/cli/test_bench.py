@@ -423,6 +423,28 @@ def test_the_run_file_is_named_on_stderr_and_is_a_new_one_each_time(
     assert all(taken(read_run(file)) == [(2, 0, Outcome.MEASURED)] for file in files)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        ('"samples_s":[', '"samples_s":[NaN,', "time"),
+        ('"record":"environment"', '"record":"enviroment"', "enviroment"),
+    ],
+)
+def test_a_damaged_run_is_not_added_to(
+    capsys: pytest.CaptureFixture[str], child: ScriptedChild, old: str, new: str, why: str
+) -> None:
+    answer(capsys, "cifar-resnet8", "--batch", "1", "--run", "run.jsonl", *CPU)
+    text = Path("run.jsonl").read_text()
+    assert old in text
+    damaged = text.replace(old, new)
+    Path("run.jsonl").write_text(damaged)
+    code, out, err = run(capsys, "cifar-resnet8", "--run", "run.jsonl", "--resume", *CPU)
+    assert (code, out) == (2, "")
+    error, _ = err.splitlines()
+    assert why in error
+    assert Path("run.jsonl").read_text() == damaged
+
+
 def test_a_run_is_resumed_with_what_it_lacks(
     capsys: pytest.CaptureFixture[str], child: ScriptedChild
 ) -> None:

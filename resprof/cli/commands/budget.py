@@ -14,6 +14,7 @@ from resprof.cli.network import NetworkOptions
 from resprof.cli.output import OutputOptions, advise
 from resprof.errors import EXIT_NO, EXIT_OK
 from resprof.records.answer import Answer
+from resprof.records.memory import MARGIN
 from resprof.records.recipe import MemoryFormat, Mode, Precision
 from resprof.records.table import Table
 from resprof.units import parse_share, parse_size
@@ -34,7 +35,9 @@ def budget(
         str | None, typer.Option(metavar="FILE", help="a device's calibration file")
     ] = None,
     used: Annotated[str, typer.Option(metavar="SIZE", help="in use by others")] = "0B",
-    margin: Annotated[str, typer.Option(metavar="P%", help="memory to keep free")] = "5%",
+    margin: Annotated[str, typer.Option(metavar="P%", help="memory to keep free")] = (
+        f"{100 * MARGIN:g}%"
+    ),
     grid: Annotated[
         bool, typer.Option("--grid", help="also by precision, optimiser and checkpointing")
     ] = False,
@@ -54,7 +57,7 @@ def budget(
     from resprof.report.tables.recipe import assumptions_table
 
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
-    total, capability = memory_and_capability(memory, device, calibrated)
+    total, capability = memory_and_capability(memory, device, calibrated, precision)
     in_use, kept_free = parse_size(used, "used"), parse_share(margin, "margin")
     architectures = [network.of(model) for model in models]
     recipes = [

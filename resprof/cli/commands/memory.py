@@ -63,7 +63,7 @@ def memory(
 
     kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
-    capability = capability_of(device, calibrated)
+    capability = capability_of(device, calibrated, precisions)
     found = [
         predict_memory(
             architecture,

@@ -11,7 +11,7 @@ from resprof.records.report import Fit
 from resprof.records.table import Form, Origin
 from resprof.report.charts.words import slug
 from resprof.report.tables.recipe import calibration_text
-from resprof.units import format_count
+from resprof.units import format_count, format_percent
 
 
 def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) -> Chart:
@@ -24,13 +24,13 @@ def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) 
         Series(name=short_recipe(curve[0].recipe), origin=Origin.PREDICTED, points=_points(curve))
         for curve in curves
     )
-    known = [fit for fit in fits if fit.max_batch and fit.process_bytes]
+    known = [fit for fit in fits if fit.max_batch and fit.needed_bytes]
     largest = Series(
         name="the largest batch that fits",
         origin=Origin.PREDICTED,
         joined=False,
         points=tuple(
-            Point(x=fit.max_batch or 0, y=fit.process_bytes, label=format_count(fit.max_batch or 0))
+            Point(x=fit.max_batch or 0, y=fit.needed_bytes, label=format_count(fit.max_batch or 0))
             for fit in known
         ),
     )
@@ -38,11 +38,13 @@ def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) 
     return Chart(
         name=f"memory-{slug(first.model)}",
         title=f"{first.model}: GPU memory against batch, predicted",
-        subtitle="what the driver shows of the process, CUDA context included; "
-        f"{calibration_text(first.calibrated_on)}; a device's memory as its vendor published it",
+        subtitle="tensors at their most and the CUDA context; what the allocator caches beside "
+        "them goes where memory is short; "
+        f"{calibration_text(first.calibrated_on)}; a device's memory as its vendor published it"
+        f"{_kept_free(fits)}",
         kind=ChartKind.LINES,
         x=Axis(key="batch", title="batch", form=Form.COUNT, log=True),
-        y=Axis(key="process_bytes", title="memory of the process", form=Form.BYTES, log=True),
+        y=Axis(key="needed_bytes", title="memory needed", form=Form.BYTES, log=True),
         series=(*lines, *([largest] if known else [])),
         guides=tuple(
             Guide(y=memory, label=name, origin=Origin.PUBLISHED) for name, memory in limits
@@ -57,4 +59,9 @@ def short_recipe(recipe: Recipe) -> str:
 
 
 def _points(curve: Sequence[MemoryResult]) -> tuple[Point, ...]:
-    return tuple(Point(x=each.recipe.batch, y=each.peak.process_bytes) for each in curve)
+    return tuple(Point(x=each.recipe.batch, y=each.peak.needed_bytes) for each in curve)
+
+
+def _kept_free(fits: Sequence[Fit]) -> str:
+    margin = fits[0].margin if fits else 0.0
+    return f", {format_percent(margin, 0)} of it kept free" if margin else ""

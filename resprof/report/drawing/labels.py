@@ -13,6 +13,10 @@ CHAR_PX = 0.52 * theme.LABEL_PX
 _LINE_PX = 1.15 * theme.LABEL_PX
 _POINT_PX = 5.0
 _PIECE_PX = 6.0
+_COVERED, _DOUBTFUL = 1, 3
+"""How bad it is to cover something, in pieces of it, and to seem another point's name."""
+_CLEARLY_PX = 3.0
+"""A text is its point's if every other is farther off by this."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,12 @@ class Box:
     right: float
     bottom: float
 
+    def distance(self, point: tuple[float, float]) -> float:
+        """How far a point is from it, in pixels; 0 within."""
+        x, y = point
+        across = max(self.left - x, 0.0, x - self.right)
+        return math.hypot(across, max(self.top - y, 0.0, y - self.bottom))
+
     def meets(self, other: Box) -> bool:
         """Whether the two share more than an edge."""
         return (
@@ -95,23 +105,32 @@ def along(start: tuple[float, float], end: tuple[float, float]) -> list[Box]:
 def placed(
     points: Sequence[tuple[float, float, str]], taken: Iterable[Box], *, width: int, height: int
 ) -> list[Place]:
-    """A place for each text at (x, y), one after the other; where all are taken the least so."""
+    """A place for each text at (x, y), one after the other: the one that misleads the least."""
     boxes = list(taken)
     found = []
-    for x, y, text in points:
+    for number, (x, y, text) in enumerate(points):
+        others = [(px, py) for place, (px, py, _) in enumerate(points) if place != number]
         options = [(place, _box(x, y, text, place)) for place in PLACES]
         within = [
             (place, box)
             for place, box in options
             if box.left >= 0 and box.right <= width and box.top >= 0 and box.bottom <= height
         ]
+        costs = [
+            _COVERED * sum(box.meets(other) for other in boxes)
+            + _DOUBTFUL * _is_doubtful(box, (x, y), others)
+            for _, box in within or options
+        ]
         # Of equals the first, which is the best place.
-        place, box = min(
-            within or options, key=lambda option: sum(option[1].meets(other) for other in boxes)
-        )
+        place, box = (within or options)[costs.index(min(costs))]
         boxes.append(box)
         found.append(place)
     return found
+
+
+def _is_doubtful(box: Box, own: tuple[float, float], others: Iterable[tuple[float, float]]) -> bool:
+    """Whether the text seems to belong to another point."""
+    return any(box.distance(other) < box.distance(own) + _CLEARLY_PX for other in others)
 
 
 def _box(x: float, y: float, text: str, place: Place) -> Box:

@@ -8,7 +8,7 @@ from resprof.records.recipe import Mode, Recipe
 from resprof.records.report import Fit
 from resprof.records.table import Column, Form, Origin, Table
 from resprof.report.tables.recipe import bytes_column
-from resprof.units import format_bytes, format_count
+from resprof.units import format_bytes, format_count, format_percent
 
 _PREDICTED = Origin.PREDICTED
 _TITLE = "The largest batch that fits, predicted"
@@ -96,7 +96,7 @@ def _subtitle(fits: Sequence[Fit], torch: str) -> str:
     height, width = fits[0].recipe.image
     return (
         f"images of {height}x{width}, contiguous, eager{step}; default allocator, uncalibrated; "
-        f"traced with torch {torch}"
+        f"{format_percent(fits[0].margin, 0)} of the memory kept free; traced with torch {torch}"
     )
 
 
