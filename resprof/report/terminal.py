@@ -169,11 +169,7 @@ class _Layout:
             min(width, _PROSE_LEAST) if column.form is Form.PROSE else width
             for width, column in zip(widths, columns, strict=True)
         ]
-        while _total(least, kept) > room:
-            last = max(columns[index].priority for index in kept)
-            if last == 0:
-                break
-            kept = [index for index in kept if columns[index].priority < last]
+        kept = _fitting(columns, least, room)
         for index in kept:
             if columns[index].form is Form.PROSE:
                 spare = room - _total(least, kept)
@@ -204,11 +200,21 @@ class _Layout:
     def left_out(self) -> tuple[str, ...]:
         """A sentence that names the columns that found no room."""
         missing = [c.title for index, c in enumerate(self.columns) if index not in self.kept]
-        return (f"No room here for: {', '.join(missing)}.",) if missing else ()
+        return (f"Too narrow here for: {', '.join(missing)}.",) if missing else ()
 
     def _aligned(self, part: str, index: int) -> str:
         width = self.widths[index]
         return part.rjust(width) if is_numeric(self.columns[index].form) else part.ljust(width)
+
+
+def _fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:
+    """The columns that are always shown and, of one priority all or none, those that fit beside."""
+    kept = [index for index, column in enumerate(columns) if column.priority == 0]
+    for priority in sorted({column.priority for column in columns if column.priority}):
+        more = [index for index, column in enumerate(columns) if column.priority == priority]
+        if _total(widths, [*kept, *more]) <= room:
+            kept += more
+    return sorted(kept)
 
 
 def _total(widths: Sequence[int], kept: Sequence[int]) -> int:

@@ -121,8 +121,8 @@ def _quantity_table(quantity: Quantity, pairs: Sequence[Pair]) -> Table:
 
 def _figure_columns(quantity: Quantity, *, shows_over: bool) -> list[Column]:
     columns = [
-        figure_column("baseline", "baseline", quantity, 1),
-        figure_column("candidate_value", "candidate", quantity, 1),
+        figure_column("baseline", "baseline", quantity, 2),
+        figure_column("candidate_value", "candidate", quantity, 2),
         _ratio_column("ratio", "ratio", 0),
     ]
     if quantity is Quantity.MEMORY:
@@ -134,7 +134,7 @@ def _figure_columns(quantity: Quantity, *, shows_over: bool) -> list[Column]:
             priority=2,
         )
         return [*columns, Column(key="change", title="change"), more]
-    columns += [_ratio_column("ratio_ci_low", "from", 2), _ratio_column("ratio_ci_high", "to", 2)]
+    columns += [_ratio_column("ratio_ci_low", "from", 1), _ratio_column("ratio_ci_high", "to", 1)]
     columns.append(
         Column(
             key="ratio_ci_coverage",
@@ -181,9 +181,9 @@ def _over_text(row: ComparedRow) -> str | None:
         return None
     if row.over is Over.LAUNCHES:
         return f"over {row.baseline.launches} and {row.candidate.launches} launches"
-    inside = "within one process" if 1 in {row.baseline.launches, row.candidate.launches} else ""
+    single = 1 in {row.baseline.launches, row.candidate.launches}
     text = f"over {row.baseline.rounds} and {row.candidate.rounds} rounds"
-    return f"{text}, {inside}" if inside else text
+    return f"{text}, one side a single process" if single else text
 
 
 def _flags_text(row: ComparedRow) -> str | None:

@@ -24,18 +24,30 @@ Field = tuple[Column, Callable[[Workload], Value]]
 
 FIELDS: tuple[Field, ...] = (
     (Column(key="model", title="model"), lambda each: each.model),
-    (Column(key="classes", title="classes", form=Form.COUNT), lambda each: each.classes),
-    (Column(key="in_channels", title="channels", form=Form.COUNT), lambda each: each.in_channels),
-    (Column(key="width", title="width", form=Form.NUMBER), lambda each: each.width),
+    (
+        Column(key="classes", title="classes", form=Form.COUNT, priority=1),
+        lambda each: each.classes,
+    ),
+    (
+        Column(key="in_channels", title="channels", form=Form.COUNT, priority=1),
+        lambda each: each.in_channels,
+    ),
+    (Column(key="width", title="width", form=Form.NUMBER, priority=1), lambda each: each.width),
     (Column(key="mode", title="mode"), lambda each: each.recipe.mode.value),
     (Column(key="batch", title="batch", form=Form.COUNT), lambda each: each.recipe.batch),
-    (Column(key="image", title="image"), lambda each: format_shape(each.recipe.image)),
+    (Column(key="image", title="image", priority=1), lambda each: format_shape(each.recipe.image)),
     (Column(key="precision", title="precision"), lambda each: each.recipe.precision.value),
-    (Column(key="memory_format", title="layout"), lambda each: each.recipe.memory_format.value),
-    (Column(key="engine", title="engine"), lambda each: each.recipe.engine.value),
-    (Column(key="training", title="optimizer"), lambda each: training_text(each.recipe)),
     (
-        Column(key="cudnn_benchmark", title="cudnn.benchmark"),
+        Column(key="memory_format", title="layout", priority=1),
+        lambda each: each.recipe.memory_format.value,
+    ),
+    (Column(key="engine", title="engine"), lambda each: each.recipe.engine.value),
+    (
+        Column(key="training", title="optimizer", priority=2),
+        lambda each: training_text(each.recipe),
+    ),
+    (
+        Column(key="cudnn_benchmark", title="cudnn.benchmark", priority=1),
         lambda each: each.recipe.cudnn_benchmark,
     ),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from resprof.records.bench import BenchResult, BenchRow
 from resprof.records.environment import DeviceKind, Environment
@@ -18,16 +17,6 @@ from resprof.units import format_deviation, format_seconds
 
 _MEASURED = Origin.MEASURED
 _LAUNCHES = "launches"
-_PRIORITY = {
-    "classes": 1,
-    "in_channels": 1,
-    "width": 1,
-    "image": 1,
-    "memory_format": 1,
-    "training": 2,
-    "cudnn_benchmark": 1,
-}
-"""Those of a configuration's columns that a narrow screen can do without."""
 _KEPT_BESIDE_STAGES = ("model", "mode", "batch", "precision")
 
 
@@ -45,7 +34,7 @@ def measured_table(environment: Environment, results: Sequence[BenchResult]) -> 
         title=f"Measured on {device_kind(environment)} {device_name(environment)}",
         subtitle="; ".join([", ".join(filter(None, common)), describe(environment)]),
         columns=(
-            *(replace(each, priority=_PRIORITY.get(each.key, 0)) for each in laid_out.columns),
+            *laid_out.columns,
             *_columns(results),
         ),
         rows=tuple(
@@ -63,19 +52,19 @@ def _columns(results: Sequence[BenchResult]) -> tuple[Column, ...]:
     return (
         Column(key=_LAUNCHES, title="launches", priority=5),
         _seconds("latency_median_s", "latency", 0),
-        _seconds("latency_ci_low_s", "from", 3),
-        _seconds("latency_ci_high_s", "to", 3),
+        _seconds("latency_ci_low_s", "from", 1),
+        _seconds("latency_ci_high_s", "to", 1),
         _number("throughput_images_per_s", "images/s", 0),
-        _number("throughput_ci_low_images_per_s", "from", 4),
-        _number("throughput_ci_high_images_per_s", "to", 4),
+        _number("throughput_ci_low_images_per_s", "from", 3),
+        _number("throughput_ci_high_images_per_s", "to", 3),
         _covers(),
-        _bytes("peak_allocated_bytes", "allocated", 2),
-        _bytes("activation_bytes", "activations", 2),
+        _bytes("peak_allocated_bytes", "allocated", 4),
+        _bytes("activation_bytes", "activations", 4),
         *([_predicted("predicted_activation_bytes", "activations")] if predicted else ()),
         *([_number("energy_per_image_j", "J/image", 3)] if on_cuda else ()),
         Column(key="rounds", title="rounds", form=Form.COUNT, priority=5),
-        Column(key="outcome", title="outcome", priority=1),
-        Column(key="flags", title="flags", priority=1),
+        Column(key="outcome", title="outcome", priority=2),
+        Column(key="flags", title="flags", priority=2),
     )
 
 
@@ -185,7 +174,7 @@ def activations_table(environment: Environment, results: Sequence[BenchResult]) 
         f"{device_name(environment)}",
         subtitle=describe(environment),
         columns=(
-            *(replace(each, priority=_PRIORITY.get(each.key, 0)) for each in laid_out.columns),
+            *laid_out.columns,
             Column(key="stage", title="stage"),
             _bytes("measured_bytes", "activations", 0),
             _predicted("predicted_bytes", "activations"),
