@@ -12,7 +12,8 @@ import pytest
 from resprof.records.chart import Axis, Chart, ChartKind, Guide, Point, Series
 from resprof.records.table import Form, Origin
 from resprof.report.charts.table import chart_table
-from resprof.report.drawing import theme
+from resprof.report.drawing import labels, theme
+from resprof.report.drawing.labels import around, placed
 from resprof.report.drawing.pictures import svg
 
 LIMIT = "A card with a name"
@@ -141,3 +142,12 @@ def test_unknown_points_leave_a_gap_and_an_empty_cell() -> None:
     drawn = replace(drawn, series=(replace(drawn.series[0], points=tuple(points)),))
     assert "point 0-1" not in svg(drawn)
     assert any(None in row for row in chart_table(drawn).rows)
+
+
+def test_a_name_stands_nearer_to_its_own_point_than_to_any_other() -> None:
+    points = [(100.0, 100.0, "resnet34"), (130.0, 95.0, "resnet50"), (130.0, 88.0, "resnet50-v1.5")]
+    places = placed(points, [around(x, y) for x, y, _ in points], width=400, height=300)
+    for number, (place, (x, y, text)) in enumerate(zip(places, points, strict=True)):
+        box = labels._box(x, y, text, place)
+        near = [box.distance((px, py)) for px, py, _ in points]
+        assert near.index(min(near)) == number, text
