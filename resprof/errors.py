@@ -49,14 +49,14 @@ class UnknownModel(UsageError):
     """No network goes by that name."""
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
-        near = _nearest(name.lower(), known)
+        near = nearest(name.lower(), known)
         super().__init__(
             f"no model called {printable(name)}",
             hint=f"did you mean {' or '.join(near)}?" if near else "see: resprof list",
         )
 
 
-def _nearest(name: str, known: Iterable[str]) -> list[str]:
+def nearest(name: str, known: Iterable[str]) -> list[str]:
     """The names that are nearest to what was typed, all about equally near."""
     near = difflib.get_close_matches(name, list(known), n=3)
     ratios = [difflib.SequenceMatcher(None, name, other).ratio() for other in near]

@@ -24,5 +24,5 @@ def parse_batch(text: str) -> int:
 
 
 def parse_batches(text: str) -> list[int]:
-    """Reads ``--batch`` as a list."""
-    return [parse_batch(part) for part in text.split(",")]
+    """Reads ``--batch`` as a list, each once."""
+    return list(dict.fromkeys(parse_batch(part) for part in text.split(",")))

@@ -8,7 +8,7 @@ from typing import SupportsIndex
 from resprof.analysis.device_peaks import checked_rate
 from resprof.catalog.devices import device as device_by_id
 from resprof.catalog.devices import devices
-from resprof.errors import UsageError, printable
+from resprof.errors import UsageError, nearest, printable
 from resprof.records.calibration import Calibration
 from resprof.records.device import Device
 from resprof.records.recipe import Precision
@@ -25,7 +25,9 @@ def device_called(device_id: str, *, instead: str | None = None) -> Device:
     """
     found = device_by_id(device_id)
     if found is None:
-        ids = f"there are {', '.join(each.id for each in devices())}"
+        known = [each.id for each in devices()]
+        near = nearest(device_id.lower(), known)
+        ids = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
         raise UsageError(
             f"no device {printable(device_id)} in the catalog",
             hint=f"{ids}; or {instead}" if instead else ids,

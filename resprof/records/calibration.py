@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from resprof.errors import UsageError, printable
+from resprof.errors import UsageError, printable, printable_path
 from resprof.records.codec import SCHEMA, to_json, to_plain
 from resprof.records.cost import Kind, Layer
 from resprof.records.decode import from_plain
@@ -83,7 +83,7 @@ def calibration_text(calibration: Calibration) -> str:
 
 def read_calibration(path: Path) -> Calibration:
     """Reads a calibration file; ``UsageError`` for one that is absent, corrupt or of others."""
-    name = printable(path.name)
+    name = printable_path(path)
     try:
         plain = json.loads(path.read_bytes())
     except OSError as error:

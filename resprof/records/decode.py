@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import types
 import typing
 from enum import Enum
@@ -29,8 +30,17 @@ def _rebuild(kind: Any, plain: Any) -> Any:
         return _rebuild_tuple(options, plain)
     if hasattr(kind, "__dataclass_fields__"):
         hints = typing.get_type_hints(kind)
+        _refuse_lacking(kind, plain)
         return kind(**{name: _rebuild(hints[name], plain[name]) for name in hints if name in plain})
     return _rebuild_scalar(kind, plain)
+
+
+def _refuse_lacking(kind: Any, plain: Any) -> None:
+    """Says in words what a constructor would say in its own."""
+    for field in dataclasses.fields(kind):
+        optional = (field.default, field.default_factory) != (dataclasses.MISSING,) * 2
+        if not optional and field.name not in plain:
+            raise ValueError(f"it lacks {field.name}")
 
 
 def _rebuild_scalar(kind: type, plain: Any) -> Any:

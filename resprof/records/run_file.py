@@ -64,7 +64,8 @@ def from_line(line: str) -> Record:
         return from_plain(kind, plain)
     except (ValueError, TypeError, KeyError) as error:
         raise UsageError(
-            f"a {name} record of the run file cannot be read: {error}", hint=ANOTHER_RUN
+            f"the run file has a record of kind {name} that cannot be read: {error}",
+            hint=ANOTHER_RUN,
         ) from None
 
 

@@ -43,6 +43,15 @@ def test_one_run_is_shown_again(runs: dict[str, str], capsys: pytest.CaptureFixt
     assert "10.00 ms" in out
 
 
+def test_a_gate_that_nothing_fails_says_so(
+    runs: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, _, err = _run(capsys, runs["before"], runs["same"], "--fail-on", "slower:2%")
+    assert err.splitlines()[-1] == "passed"
+    _, _, err = _run(capsys, runs["before"], runs["same"], "--fail-on", "energy:5%")
+    assert err.splitlines()[-1] == "passed; inconclusive or missing: 1"
+
+
 def test_differences_of_environment_come_first(
     runs: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -274,3 +274,47 @@ def test_from_the_cache_no_torch_is_loaded(capsys: pytest.CaptureFixture[str]) -
         )
         assert done.returncode == 0
         assert done.stderr == "[]\n"
+
+
+def test_a_row_of_a_budget_stands_among_those_of_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = []
+    for precision, memory in (("fp32", "2GiB"), ("amp-bf16", "3GiB")):
+        asked = ("--precision", precision, "--memory", memory, "--csv")
+        code, out, err = run(capsys, "budget", "cifar-resnet8", *asked)
+        assert (code, err) == (0, "")
+        rows += list(csv.DictReader(io.StringIO(out)))
+    assert {row["mode"] for row in rows} == {"train"}
+    assert [row["precision"] for row in rows] == ["fp32"] * 2 + ["amp-bf16"] * 2
+    assert [int(row["total_bytes"]) for row in rows] == [2 * 2**30] * 2 + [3 * 2**30] * 2
+    assert all(int(row["limit_bytes"]) < int(row["total_bytes"]) for row in rows)
+    assert all(row["training"] == "sgd-momentum (foreach)" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("typed", "word"), [("h100", "did you mean"), ("H100-SMX", "h100-sxm"), ("tpu", "there are")]
+)
+def test_a_device_that_is_none_is_met_by_the_nearest(
+    capsys: pytest.CaptureFixture[str], typed: str, word: str
+) -> None:
+    code, _, err = run(capsys, "budget", "resnet18", "--device", typed)
+    assert code == 2
+    assert word in err.splitlines()[1]
+
+
+@pytest.mark.parametrize("command", ["memory", "budget"])
+def test_a_precision_that_a_device_lacks_is_refused(
+    capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    asked = (command, "resnet18", "--device", "t4", "--precision", "amp-bf16")
+    code, out, err = run(capsys, *asked)
+    assert (code, out) == (2, "")
+    assert "no bf16 arithmetic" in err
+
+
+def test_a_batch_that_is_asked_for_twice_is_answered_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = results(capsys, "memory", "cifar-resnet8", "--batch", "8,1,8")
+    assert [each["recipe"]["batch"] for each in found] == [8, 1]

@@ -154,6 +154,16 @@ def test_what_a_run_does_not_hold_is_two_lines(
     assert word in hint
 
 
+def test_a_run_that_cannot_be_read_is_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("")
+    code, _, err = run(capsys, "--run", str(broken))
+    assert code == 2
+    assert str(broken) in err.splitlines()[0]
+
+
 def test_its_own_card_needs_no_remark_and_another_is_said_everywhere(
     capsys: pytest.CaptureFixture[str], file: str
 ) -> None:

@@ -172,6 +172,14 @@ def test_what_is_no_record_is_two_lines(line: str) -> None:
         from_line(line)
 
 
+def test_a_record_that_lacks_something_is_told_in_plain_words() -> None:
+    plain = json.loads(to_line(a_round(0)))
+    del plain["launch"]
+    with two_lines() as caught:
+        from_line(json.dumps(plain))
+    assert caught[0].message.endswith("kind round that cannot be read: it lacks launch")
+
+
 @given(st.data())
 @settings(max_examples=50, deadline=None)
 def test_a_last_line_that_was_cut_is_repaired_and_costs_nothing_else(data: st.DataObject) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from resprof.catalog.networks import resolve
+from resprof.jobs.count import flops
 from resprof.jobs.report_measured import measured_device
 from resprof.records.recipe import Optimizer, Recipe, Workload, infer, train
 from resprof.records.report import MeasuredDevice
-from resprof.report.tables.front import MOST_ROWS, speeds_table
+from resprof.report.tables.front import MOST_ROWS, costs_table, speeds_table
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import run_of, steady, with_gpu
 
@@ -47,3 +49,8 @@ def test_devices_are_shown_beside_each_other_or_not_at_all() -> None:
     assert len(table.rows) == 15 < MOST_ROWS
     assert [row[0] for row in table.rows] == 5 * ["one", "another", "a third"]
     assert table.notes == ("The first 15 of 21; all stand below.",)
+
+
+def test_the_papers_figure_stands_beside_the_papers_network_alone() -> None:
+    rows = costs_table([flops(resolve(name)) for name in ("resnet50", "resnet50-v1.5")]).rows
+    assert [row[3] for row in rows] == ["3.8 GMAC", None]

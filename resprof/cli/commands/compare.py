@@ -132,6 +132,9 @@ def _compare(
     )
     for note in said:
         say(f"failed: {note.code}: {note.message}")
+    if limits is not None and not failed:
+        unsure = len(failures(results, limits, strict=True))
+        say(f"passed; inconclusive or missing: {unsure}" if unsure else "passed")
     advise(next_step(labels, results, asks=limits is not None))
     return EXIT_NO if failed else EXIT_OK
 

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from resprof import units
 from resprof.records.fit import BudgetResult
 from resprof.records.memory import BudgetLimit
-from resprof.records.table import Column, Form, Origin, Table
-from resprof.report.tables.recipe import bytes_column, calibration_text, recipe_text
+from resprof.records.table import Column, Form, Origin, Table, Value
+from resprof.report.tables.recipe import (
+    bytes_column,
+    calibration_text,
+    recipe_text,
+    training_text,
+)
 
 _PREDICTED = Origin.PREDICTED
 
@@ -55,6 +61,7 @@ def budget_table(results: Sequence[BudgetResult]) -> Table:
         ),
         notes=(
             _limit_sentence(limit),
+            "Below 2^31: the largest at which every tensor has fewer elements than that.",
             *(sentence for result in results for sentence in _answers(result)),
         ),
     )
@@ -64,7 +71,37 @@ def budget_sheets(results: Sequence[BudgetResult]) -> list[Table]:
     """Rows of one shape for CSV: those of the grids, where every result has one."""
     if all(result.grid is not None for result in results):
         return [grid_table(result) for result in results]
-    return [budget_table(results)]
+    return [_sheet(results)]
+
+
+def _sheet(results: Sequence[BudgetResult]) -> Table:
+    """The table's rows, each with its recipe and its budget."""
+    table = budget_table(results)
+    owners = [result for result in results for _ in result.rows]
+    return replace(
+        table,
+        columns=(*(column for column, _ in _OF_RESULT), *table.columns[1:]),
+        rows=tuple(
+            (*(value(result) for _, value in _OF_RESULT), *row[1:])
+            for result, row in zip(owners, table.rows, strict=True)
+        ),
+    )
+
+
+_OF_RESULT: tuple[tuple[Column, Callable[[BudgetResult], Value]], ...] = (
+    (Column(key="model", title="model"), lambda result: result.model),
+    (Column(key="mode", title="mode"), lambda result: result.recipe.mode.value),
+    (Column(key="image", title="image"), lambda result: units.format_shape(result.recipe.image)),
+    (Column(key="precision", title="precision"), lambda result: result.recipe.precision.value),
+    (
+        Column(key="memory_format", title="layout"),
+        lambda result: result.recipe.memory_format.value,
+    ),
+    (Column(key="training", title="optimizer"), lambda result: training_text(result.recipe)),
+    (bytes_column("total_bytes", "in all", 0), lambda result: result.limit.total_bytes),
+    (bytes_column("limit_bytes", "budget", 0), lambda result: result.limit.limit_bytes),
+)
+"""What a row of a CSV file needs beside the answer, to stand among those of others."""
 
 
 def grid_table(result: BudgetResult) -> Table:

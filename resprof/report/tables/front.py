@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from resprof.records.architecture import StrideIn
 from resprof.records.bench import BenchResult
 from resprof.records.flops import FlopsResult
 from resprof.records.plan import Metric
@@ -36,11 +37,18 @@ def costs_table(results: Sequence[FlopsResult]) -> Table:
                 result.model,
                 result.total.params,
                 result.total.macs,
-                f"{result.paper.printed} {result.paper.unit}" if result.paper else None,
+                _printed(result),
             )
             for result in results
         ),
     )
+
+
+def _printed(result: FlopsResult) -> str | None:
+    """What the paper prints of the network itself; v1.5 is a later one."""
+    if result.paper is None or result.architecture.stride_in is StrideIn.MIDDLE_3X3:
+        return None
+    return f"{result.paper.printed} {result.paper.unit}"
 
 
 def speeds_table(devices: Sequence[MeasuredDevice]) -> Table:
