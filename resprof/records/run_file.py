@@ -11,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shlex
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -137,7 +138,7 @@ class RunFile:
                 os.ftruncate(self._file, before)
             raise EnvironmentMissing(
                 f"the run file takes nothing more: {error.strerror}",
-                hint=f"make room, then add --resume --run {self._path}",
+                hint=f"make room, then add --resume --run {shlex.quote(str(self._path))}",
             ) from None
 
     def _open(self) -> int:

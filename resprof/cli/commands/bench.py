@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from contextlib import nullcontext
 from pathlib import Path
@@ -136,7 +137,9 @@ def _run(
                 workloads, file, options, resume=resume, tell=_warn, progress=_progress
             )
         except Stopped as stopped:
-            stopped.hint = f"what was measured is kept; go on with --resume --run {file}"
+            stopped.hint = (
+                f"what was measured is kept; go on with --resume --run {shlex.quote(str(file))}"
+            )
             raise
     failed = [each for each in benched.results if each.outcome in NOT_MEASURED]
     for result in failed:
@@ -152,7 +155,9 @@ def _run(
         tables=lambda: bench_tables(benched.environment, benched.results),
         csv=lambda: [long_table(benched.results)],
     )
-    advise(f"resprof bench ... --launches 6 --resume --run {file}   (an interval over launches)")
+    advise(
+        f"resprof bench ... --launches 6 --resume --run {shlex.quote(str(file))}   (an interval)"
+    )
     return NotMeasured.exit_code if failed else EXIT_OK
 
 
