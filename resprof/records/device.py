@@ -47,6 +47,16 @@ class Device:
 
     @property
     def compute_capability(self) -> tuple[int, int]:
-        """The capability as (major, minor)."""
+        """The capability of an NVIDIA device as (major, minor)."""
         major, minor = self.capability.split(".")
         return int(major), int(minor)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicesResult:
+    """Every device of the table."""
+
+    model: None = None
+    recipe: None = None
+    rows: tuple[Device, ...]
+    total: None = None

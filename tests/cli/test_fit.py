@@ -293,7 +293,8 @@ def test_a_row_of_a_budget_stands_among_those_of_others(
 
 
 @pytest.mark.parametrize(
-    ("typed", "word"), [("h100", "did you mean"), ("H100-SMX", "h100-sxm"), ("tpu", "there are")]
+    ("typed", "word"),
+    [("h100", "did you mean"), ("H100-SMX", "h100-sxm"), ("tpu", "h100-sxm")],
 )
 def test_a_device_that_is_none_is_met_by_the_nearest(
     capsys: pytest.CaptureFixture[str], typed: str, word: str

@@ -99,6 +99,7 @@ def _scripted_bench(patch: pytest.MonkeyPatch) -> None:
 
 _ANYWHERE: tuple[Sequence[str], ...] = (
     ("list",),
+    ("list", "--devices"),
     ("show", "resnet50"),
     ("show", "resnet18", "resnet50-v1.5-C"),
     ("flops", "resnet50"),

@@ -29,7 +29,7 @@ def budget(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="a device of the catalog, with its printed memory"),
+        typer.Option(metavar="ID", help="a device of resprof list --devices"),
     ] = None,
     calibration: Annotated[
         str | None, typer.Option(metavar="FILE", help="a device's calibration file")

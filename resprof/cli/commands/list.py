@@ -1,22 +1,36 @@
-"""`resprof list`: every network that can be asked for."""
+"""`resprof list`: every network that can be asked for, or every device."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from resprof.cli.groups import grouped
-from resprof.cli.output import OutputOptions, advise
+from resprof.cli.output import Output, OutputOptions, advise
 from resprof.records.answer import Answer
 
 
 @grouped
 def list_networks(
     *,
+    devices: Annotated[
+        bool, typer.Option("--devices", help="the devices of the catalog instead")
+    ] = False,
     output: OutputOptions,
 ) -> None:
     """List the networks, their options and what they cost."""
+    out = output.checked()
+    if devices:
+        _list_devices(out)
+    else:
+        _list_networks(out)
+
+
+def _list_networks(out: Output) -> None:
     from resprof.jobs.networks import networks
     from resprof.report.tables.networks import list_table
 
-    out = output.checked()
     result = networks()
     out.write(
         Answer(command="list", results=(result,)),
@@ -24,3 +38,17 @@ def list_networks(
         csv=lambda: [list_table(result)],
     )
     advise("resprof flops MODEL")
+
+
+def _list_devices(out: Output) -> None:
+    from resprof.catalog.devices import devices
+    from resprof.records.device import DevicesResult
+    from resprof.report.tables.devices import devices_table
+
+    result = DevicesResult(rows=devices())
+    out.write(
+        Answer(command="list", results=(result,)),
+        tables=lambda: [devices_table(result)],
+        csv=lambda: [devices_table(result)],
+    )
+    advise("resprof budget MODEL --device ID")

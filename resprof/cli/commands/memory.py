@@ -31,7 +31,7 @@ def memory(
     ] = False,
     device: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="a device of the catalog, for its cuBLAS workspace"),
+        typer.Option(metavar="ID", help="a device of resprof list --devices"),
     ] = None,
     calibration: Annotated[
         str | None, typer.Option(metavar="FILE", help="a device's calibration file")

@@ -61,7 +61,7 @@ def roofline(
     *,
     model: ModelOption = None,
     device: Annotated[
-        str | None, typer.Option(metavar="ID", help="a device of the catalog, by its datasheet")
+        str | None, typer.Option(metavar="ID", help="against a device of resprof list --devices")
     ] = None,
     run: Annotated[
         str | None, typer.Option(metavar="FILE", help="what resprof bench has measured")
