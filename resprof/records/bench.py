@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from resprof.records.environment import DeviceKind
 from resprof.records.plan import Metric
-from resprof.records.recipe import Engine, Precision, Recipe, Workload
+from resprof.records.recipe import Engine, OfWorkload, Precision, Recipe
 from resprof.records.run import Outcome, Stop
 from resprof.records.telemetry import ThrottlePolicy
 from resprof.records.trace import Phase
@@ -163,7 +163,7 @@ class Predicted:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BenchResult:
+class BenchResult(OfWorkload):
     """A configuration's figures, or why there are none; ``rows`` are its metrics.
 
     ``message`` is the last word of a process that ended badly. ``halved_from`` is the batch that
@@ -189,14 +189,3 @@ class BenchResult:
     parts_check: PartsCheck | None = None
     activations: tuple[StageActivation, ...] = ()
     predicted: Predicted | None = None
-
-    @property
-    def workload(self) -> Workload:
-        """What was run, as one record."""
-        return Workload(
-            model=self.model,
-            classes=self.classes,
-            in_channels=self.in_channels,
-            width=self.width,
-            recipe=self.recipe,
-        )

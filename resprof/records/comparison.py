@@ -8,7 +8,7 @@ from enum import StrEnum
 from resprof.records.bench import Flag, Over
 from resprof.records.environment import DeviceKind
 from resprof.records.published import PublishedResult
-from resprof.records.recipe import Recipe, Workload
+from resprof.records.recipe import OfWorkload, Recipe, Workload
 from resprof.records.run import Outcome
 
 
@@ -124,7 +124,7 @@ class ComparedRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedResult:
+class ComparedResult(OfWorkload):
     """A configuration in a candidate and in the baseline.
 
     ``comparable`` is False between devices. ``margin`` is the share from which a difference is
@@ -146,17 +146,6 @@ class ComparedResult:
     comparable: bool
     margin: float
     differences: tuple[EnvironmentDifference, ...]
-
-    @property
-    def workload(self) -> Workload:
-        """What was run, as one record."""
-        return Workload(
-            model=self.model,
-            classes=self.classes,
-            in_channels=self.in_channels,
-            width=self.width,
-            recipe=self.recipe,
-        )
 
     def row(self, quantity: Quantity) -> ComparedRow | None:
         """The row of that quantity, None where neither run has it."""

@@ -14,7 +14,7 @@ from resprof.records.flops import Per
 from resprof.records.fusion import Fusion
 from resprof.records.peaks import Peaks
 from resprof.records.plan import Metric
-from resprof.records.recipe import Recipe, Workload
+from resprof.records.recipe import OfWorkload, Recipe
 from resprof.records.trace import Phase
 
 
@@ -91,7 +91,7 @@ class FusionBound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RooflineResult:
+class RooflineResult(OfWorkload):
     """A workload held against a device; ``rows`` add up to ``total``.
 
     ``peaks`` are those that the rows are held against, ``measured_peaks`` stand beside them.
@@ -117,14 +117,3 @@ class RooflineResult:
     in_channels: int
     width: float
     flags: tuple[Flag, ...]
-
-    @property
-    def workload(self) -> Workload:
-        """What is held against the device, as one record."""
-        return Workload(
-            model=self.model,
-            classes=self.classes,
-            in_channels=self.in_channels,
-            width=self.width,
-            recipe=self.recipe,
-        )
