@@ -29,13 +29,15 @@ class NetworkOptions:
             metavar="N|HxW", help="image size in pixels; default: the paper's for the family"
         ),
     ] = None
-    classes: Annotated[str | None, typer.Option(metavar="N", help="number of classes")] = None
-    in_channels: Annotated[str | None, typer.Option(metavar="N", help="channels of the image")] = (
-        None
-    )
-    width: Annotated[str | None, typer.Option(metavar="X", help="factor on all channel counts")] = (
-        None
-    )
+    classes: Annotated[
+        str | None, typer.Option(metavar="N", help="number of classes; default: the paper's")
+    ] = None
+    in_channels: Annotated[
+        str | None, typer.Option(metavar="N", help="channels of the image; default: 3")
+    ] = None
+    width: Annotated[
+        str | None, typer.Option(metavar="X", help="factor on channel counts; default: 1")
+    ] = None
     shortcut: Annotated[
         Shortcut | None, typer.Option(case_sensitive=False, help="shortcut option, Sec. 4.1")
     ] = None

@@ -52,7 +52,7 @@ class OutputOptions:
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="write there; the suffix picks the format"
+            "-o", "--output", metavar="FILE", help="write there, as .txt, .json, .csv, .md or .html"
         ),
     ] = None
     force: Force = False

@@ -47,10 +47,10 @@ class TrainingOptions:
     ] = None
     optimizer_impl: Annotated[OptimizerImpl | None, typer.Option(help="default: foreach")] = None
     accumulate: Annotated[
-        str | None, typer.Option(metavar="K", help="forward passes per optimiser step")
+        str | None, typer.Option(metavar="K", help="forward passes per optimiser step; default: 1")
     ] = None
     checkpoint: Annotated[
-        Checkpoint | None, typer.Option(help="compute blocks again in backward")
+        Checkpoint | None, typer.Option(help="compute blocks again in backward; default: none")
     ] = None
 
     def given(self) -> dict[str, Any]:

@@ -27,7 +27,9 @@ _CONVENTION = Note(code="convention", message=CONVENTION)
 def flops(
     *,
     models: opt.Models,
-    per: Annotated[Per | None, typer.Option(help="rows: per stage, block or layer")] = None,
+    per: Annotated[
+        Per | None, typer.Option(help="rows: per stage (default), block or layer")
+    ] = None,
     mode: Annotated[Mode, typer.Option(help="forward, or forward and backward")] = Mode.INFER,
     batch: opt.Batch = "1",
     network: NetworkOptions,
