@@ -1,7 +1,7 @@
 """What a notebook calls; the command line is a thin shell over the same jobs.
 
 Counting takes a millisecond and loads no torch. ``build`` loads torch and ``frame`` pandas, each
-when it is called; ``memory`` and ``budget`` load torch for what was not traced before.
+when it is called; ``predict_memory`` and ``budget`` load torch for what was not traced before.
 
 A network is a name or an ``architecture``. Options have the names and values that they have as
 options of the command; whatever does not exist or is out of range raises
@@ -207,7 +207,7 @@ def budget(
     h100-sxm) and ``calibration`` (the file of a device) says how much memory there is. ``used`` is
     in use already, like ``memory``; ``margin`` is the share of it to keep free, or a text such as
     5%. ``grid`` asks by precision, optimiser and checkpointing too. The others are as in
-    ``memory``.
+    ``predict_memory``.
     """
     from resprof.jobs.devices import memory_and_capability
     from resprof.jobs.fit import largest_batch

@@ -33,6 +33,13 @@ class UsageError(ResprofError):
     exit_code = 2
 
 
+def named_after(file: object, error: UsageError, *, hint: str | None = None) -> UsageError:
+    """The error with the file in its message, where it is not there already."""
+    name = printable_path(file)
+    message = error.message if name in error.message else f"{name}: {error.message}"
+    return UsageError(message, hint=error.hint if hint is None else hint)
+
+
 class EnvironmentMissing(ResprofError):
     """The machine or the installation lacks what the question needs (a GPU, NVML, a package)."""
 

@@ -31,6 +31,11 @@ def _rate(device: Device, arithmetic: Arithmetic) -> float | None:
     }[arithmetic]
 
 
+def computes_in(device: Device, precision: Precision) -> bool:
+    """Whether the device has the arithmetic of the precision."""
+    return _rate(device, arithmetic_of(precision)) is not None
+
+
 def datasheet_peaks(device: Device, precision: Precision) -> Peaks:
     """The dense peaks that fit a precision, of what a driver shows as one device.
 
@@ -51,7 +56,7 @@ def checked_rate(device: Device, precision: Precision) -> float:
     arithmetic = arithmetic_of(precision)
     rate = _rate(device, arithmetic)
     if rate is None:
-        usable = [each for each in Precision if _rate(device, arithmetic_of(each)) is not None]
+        usable = [each for each in Precision if computes_in(device, each)]
         raise UsageError(
             f"{device.name} has no {arithmetic} arithmetic",
             hint=f"choose --precision {', '.join(usable[:-1])} or {usable[-1]}",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from resprof.analysis.guards import findings
 from resprof.analysis.measured_runs import measured_run
-from resprof.errors import UsageError, printable_path
+from resprof.errors import UsageError, named_after, printable_path
 from resprof.jobs.bench_results import results_of, with_prediction
 from resprof.jobs.launches import LaunchOptions, Progress, measure, silent, with_batch
 from resprof.jobs.refusals import refuse_impossible
@@ -81,9 +81,7 @@ def _refuse_damaged(file: Path, kept: Sequence[Record]) -> None:
         try:
             measured_run(kept)
         except UsageError as error:
-            raise UsageError(
-                f"{printable_path(file)}: {error.message}", hint="name another file with --run"
-            ) from None
+            raise named_after(file, error, hint="name another file with --run") from None
 
 
 def _is_asked(result: BenchResult, workloads: set[Workload]) -> bool:

@@ -14,7 +14,7 @@ from resprof.analysis.environments import Difference, differences
 from resprof.analysis.measured_runs import MeasuredConfiguration, MeasuredRun, measured_run
 from resprof.analysis.near_published import near_published
 from resprof.catalog.tables import results as published_results
-from resprof.errors import UsageError, printable_path
+from resprof.errors import UsageError, named_after, printable_path
 from resprof.jobs.bench_results import results_of
 from resprof.records.bench import BenchResult
 from resprof.records.comparison import ComparedResult, PublishedBeside, RunLabel
@@ -56,11 +56,9 @@ def read(file: Path) -> ReadRun:
         run = measured_run(records)
         results = results_of(records)
     except UsageError as error:
-        name = printable_path(file)
-        message = error.message if name in error.message else f"{name}: {error.message}"
         # What reads run files for writing proposes an option that there is none of here.
         hint = error.hint.removeprefix(ANOTHER_RUN).removeprefix(", or ") or _NAME_A_RUN
-        raise UsageError(message, hint=hint) from None
+        raise named_after(file, error, hint=hint) from None
     return ReadRun(file=file, label=run.label(str(file)), run=run, results=results)
 
 

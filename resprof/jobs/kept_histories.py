@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resprof.errors import UsageError, printable_path
+from resprof.errors import UsageError, named_after, printable_path
 from resprof.records.memory_history import MemoryHistory, history_lines, read_history
+from resprof.records.recipe import Workload
 from resprof.report.files import write_whole
 
 _ANOTHER = "keep a folder for each: resprof validate --device cuda --keep FOLDER"
@@ -38,15 +39,16 @@ def kept_histories(folder: Path) -> tuple[MemoryHistory, ...]:
             f"no histories in {printable_path(folder)}",
             hint="keep some: resprof validate --device cuda --keep FOLDER",
         )
-    first, *others = kept
-    for file in others:
-        if _device(kept[file]) != _device(kept[first]):
+    first = next(iter(kept))
+    of_workload: dict[Workload, Path] = {}
+    for file, history in kept.items():
+        if _device(history) != _device(kept[first]):
             raise UsageError(
                 f"{printable_path(first)} and {printable_path(file)} are of another GPU or torch "
                 "each",
                 hint=_ANOTHER,
             )
-        same = next((other for other in kept if _is_same(kept[other], kept[file])), file)
+        same = of_workload.setdefault(history.workload, file)
         if same != file:
             raise UsageError(
                 f"{printable_path(same)} and {printable_path(file)} are of one workload",
@@ -59,17 +61,13 @@ def _read(file: Path) -> MemoryHistory:
     try:
         return read_history(file.read_text(encoding="utf-8").splitlines())
     except UsageError as error:
-        raise UsageError(f"{printable_path(file)}: {error.message}", hint=error.hint) from None
+        raise named_after(file, error) from None
     except (OSError, UnicodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise UsageError(
             f"cannot read {printable_path(file)}: {why}",
             hint="take it away, or name another folder",
         ) from None
-
-
-def _is_same(history: MemoryHistory, other: MemoryHistory) -> bool:
-    return history.workload == other.workload
 
 
 def _device(history: MemoryHistory) -> tuple[object, ...]:

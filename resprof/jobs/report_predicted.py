@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from resprof.analysis.device_peaks import computes_in
 from resprof.catalog.devices import device as device_by_id
 from resprof.catalog.networks import resolve
 from resprof.jobs.fit import largest_batch, predict_memory
@@ -30,7 +31,6 @@ DEVICES = ("t4", "a10", "a100-sxm4-40gb", "a100-sxm4-80gb", "h100-sxm", "h200-sx
 _BATCH = 32
 _CURVE = (1, 4, 16, 64, 256, 1024, 4096)
 _ROOFLINE_DEVICE, _ROOFLINE_BATCH = "h100-sxm", 256
-_BF16 = {Precision.BF16, Precision.AMP_BF16}
 
 
 def predicted(
@@ -98,7 +98,7 @@ def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
         memory_bytes=device.memory_bytes,
         margin=MARGIN,
     )
-    if recipe.precision in _BF16 and device.bf16_flops_per_s is None:
+    if not computes_in(device, recipe.precision):
         return fit
     found, _ = largest_batch(
         architecture,

@@ -165,9 +165,10 @@ def compared(
     capability = gpu.compute_capability if gpu else None
 
     def predicted(calibration: Calibration | None) -> MemoryResult:
-        return predict_memory(architecture, recipe, calibration=calibration, capability=capability)[
-            0
-        ]
+        result, _ = predict_memory(
+            architecture, recipe, calibration=calibration, capability=capability
+        )
+        return result
 
     result = predicted(calibration)
     levels = _levels(result.peak, predicted(None).peak if calibration else None, history.peak)

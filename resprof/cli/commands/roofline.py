@@ -13,7 +13,7 @@ from resprof.cli import recipe as rec
 from resprof.cli.groups import grouped
 from resprof.cli.network import NetworkOptions
 from resprof.cli.output import Output, OutputOptions, advise
-from resprof.errors import UsageError, printable_path
+from resprof.errors import UsageError, named_after
 from resprof.records.answer import Answer, Note
 from resprof.records.flops import Per
 from resprof.records.fusion import Fusion
@@ -168,9 +168,7 @@ def _of_run(
     try:
         found = roofline_of_run(read_run(file), wanted, against)
     except UsageError as error:
-        name = printable_path(file)
-        message = error.message if name in error.message else f"{name}: {error.message}"
-        raise UsageError(message, hint=error.hint) from None
+        raise named_after(file, error) from None
     _write(out, found.results, found.notes, found.environment)
     if not any(result.parts for result in found.measured):
         advise(f"resprof bench {found.results[0].model} --stages   (for what each stage reaches)")

@@ -131,9 +131,7 @@ def parts_table(environment: Environment, result: BenchResult) -> Table:
             _seconds("time_s", "time", 0),
             _seconds("time_ci_low_s", "from", 3),
             _seconds("time_ci_high_s", "to", 3),
-            Column(
-                key="ci_coverage", title="covers", form=Form.SHARE, origin=_MEASURED, priority=4
-            ),
+            _covers(),
             Column(key="share", title="of time", form=Form.SHARE, origin=_MEASURED),
             Column(key="macs_share", title="of MACs", form=Form.SHARE, origin=Origin.COUNTED),
             Column(key="macs", title="MACs", form=Form.COUNT, origin=Origin.COUNTED, priority=2),
