@@ -3,11 +3,14 @@
 Every line is ``{"schema": 2, "record": "environment" | "launch start" | "round" | ..., ...}``. What
 follows an environment belongs to it, so a run that is continued on another day says so. A line
 counts once its line feed is written: what a kill cuts off is the record in flight and nothing else.
+That beginning of a line is removed before the next one is written. What resprof has not written it
+leaves as it is.
 Fields that are added later get a default, so older files of the same schema can be read.
 """
 
 from __future__ import annotations
 
+import codecs
 import fcntl
 import json
 import os
@@ -36,7 +39,8 @@ _KINDS: dict[str, type[Record]] = {
     "launch end": LaunchEnd,
 }
 _NAMES = {kind: name for name, kind in _KINDS.items()}
-_HEAD = b'{"schema":'
+_HEADS = tuple(f'{{"schema":{RUN_SCHEMA},"record":"{name}",'.encode() for name in _KINDS)
+"""How a line begins, as ``to_line`` writes it."""
 ANOTHER_RUN = "choose another file with --run"
 
 
@@ -84,10 +88,11 @@ def read_run(path: Path) -> tuple[Record, ...]:
 
 
 class RunFile:
-    """A run file open for appending by one process; what is in it is checked and repaired first.
+    """A run file open for appending by one process; what is in it is checked first.
 
     ``kept`` are the records that it had. A file that has some is refused without ``resume``, one
-    that another process appends to is refused in any case. Every record reaches the operating
+    that another process appends to is refused in any case. Nothing is changed before the first
+    record comes, and a new file that gets none is gone again. Every record reaches the operating
     system at once, the end of a launch the disk.
     """
 
@@ -95,6 +100,8 @@ class RunFile:
         self._path = path
         self._resume = resume
         self._file: int | None = None
+        self._is_new = False
+        self._whole = 0
         self.kept: tuple[Record, ...] = ()
 
     def __enter__(self) -> Self:
@@ -108,9 +115,7 @@ class RunFile:
                     f"{printable_path(self._path)} holds a run already",
                     hint="add --resume to measure what it lacks, or choose another file",
                 )
-            whole = content.rfind(b"\n") + 1
-            if whole < len(content):
-                os.ftruncate(self._file, whole)
+            self._whole = _whole(content)
         except BaseException:
             self._close()
             raise
@@ -126,13 +131,16 @@ class RunFile:
         """
         if self._file is None:
             raise ValueError("the run file is not open")
-        before = os.fstat(self._file).st_size
         rest = to_line(record).encode()
+        before = self._whole
         try:
+            if os.fstat(self._file).st_size > before:
+                os.ftruncate(self._file, before)  # the line that a kill cut off
             while rest:
                 rest = rest[os.write(self._file, rest) :]
             if isinstance(record, LaunchEnd):
                 os.fsync(self._file)
+            self._whole = os.fstat(self._file).st_size
         except OSError as error:
             with suppress(OSError):
                 os.ftruncate(self._file, before)
@@ -144,7 +152,12 @@ class RunFile:
     def _open(self) -> int:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            with suppress(FileExistsError):
+                file = os.open(self._path, flags | os.O_EXCL, 0o666)
+                self._is_new = True
+                return file
+            return os.open(self._path, flags, 0o666)
         except OSError as error:
             raise UsageError(
                 f"cannot write {printable_path(self._path)}: {error.strerror}", hint=ANOTHER_RUN
@@ -162,25 +175,55 @@ class RunFile:
         """The lock is the open file's and goes with this process, however it ends."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(file), self._path.stat()):
+                raise FileNotFoundError  # whoever made it has removed it, as nothing came into it
         except OSError:
+            self._is_new = False
             raise UsageError(
                 f"another resprof is writing to {printable_path(self._path)}",
                 hint=f"wait for it, or {ANOTHER_RUN}",
             ) from None
 
     def _close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        if self._file is None:
+            return
+        if self._is_new and os.fstat(self._file).st_size == 0:
+            with suppress(OSError):
+                self._path.unlink()  # before the lock is given up: nobody writes to it yet
+        os.close(self._file)
+        self._file = None
+
+
+def _whole(content: bytes) -> int:
+    """Up to where the lines have their line feeds."""
+    return content.rfind(b"\n") + 1
 
 
 def _records(content: bytes) -> tuple[Record, ...]:
-    whole = content[: content.rfind(b"\n") + 1]
-    if not whole and content[: len(_HEAD)] != _HEAD[: len(content)]:
-        # Not even a first line that was cut off, which would count for nothing and be repaired.
-        raise UsageError("this is no run file", hint=ANOTHER_RUN)
+    whole = _whole(content)
     try:
-        lines = whole.decode().split("\n")[:-1]
+        lines = content[:whole].decode().split("\n")[:-1]
     except UnicodeDecodeError:
         raise UsageError("this is no run file: it holds no text", hint=ANOTHER_RUN) from None
-    return tuple(from_line(line) for line in lines)
+    records = tuple(from_line(line) for line in lines)
+    if not _is_cut(content[whole:]):
+        if not records:
+            raise UsageError("this is no run file", hint=ANOTHER_RUN)
+        raise UsageError(
+            "after its last line the run file holds what is no record",
+            hint=f"remove what follows the last line feed, or {ANOTHER_RUN}",
+        )
+    return records
+
+
+def _is_cut(rest: bytes) -> bool:
+    """Whether ``to_line`` begins a line so; ``UsageError`` for an object that is no record."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(rest)  # a character may be cut too
+        json.JSONDecoder().raw_decode(text)
+    except (UnicodeDecodeError, RecursionError):
+        return False
+    except ValueError:  # it has no end
+        begun = any(rest.startswith(head[: len(rest)]) for head in _HEADS)
+        return begun and all(character >= " " for character in text)
+    return to_line(from_line(text)) == f"{text}\n"

@@ -12,7 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields, replace
 from enum import Enum
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_a_record_of_any_kind_comes_back_from_its_line(data: st.DataObject, kind
     assert from_line(line) == record
 
 
-@given(st.lists(st.one_of(*map(any_of, KINDS)), max_size=5))
+@given(st.lists(st.one_of(*map(any_of, KINDS)), min_size=1, max_size=5))
 @settings(max_examples=30, deadline=None)
 def test_a_file_holds_what_was_appended_in_its_order(records: list[Record]) -> None:
     with TemporaryDirectory() as folder:
@@ -197,6 +197,27 @@ def test_a_last_line_that_was_cut_is_repaired_and_costs_nothing_else(data: st.Da
         assert path.read_bytes() == whole + to_line(a_round(9)).encode()
 
 
+FOREIGN = [
+    b'{"schema":1,"command":"flops","results":[]}',
+    b'{"schema":1,"record":"environment","date":"2026-0',
+    b'{"schema": 2, "record": "round", "key": "cut by somebody el',
+    b'{"schema":2,"record":"dream","key":"k',
+    b'{"schema":2,"record":"round","mine":1}',
+    b'{"schema":2,"recorded":[',
+    to_line(a_round(0)).encode()[:-1] + b" and a note",
+    to_line(a_round(0)).encode()[:-1] + b"\r",
+    to_line(a_round(0)).encode()[:60] + b"\0\0\0\0",
+    to_line(a_round(0)).encode()[:60] + b"\xff\xfe",
+    b'{"schema":2,"record":"round","calls":' + b"[" * 100_000,
+    b"\0" * 4096,
+    b"\xef\xbb\xbf" + to_line(a_round(0)).encode()[:-1],
+    json.dumps({"schema": 2, "record": "round"}, indent=2).encode(),
+    b"\r",
+    b" ",
+]
+"""What stands at the end of a file without a line feed, and has not been written by us."""
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -209,6 +230,8 @@ def test_a_last_line_that_was_cut_is_repaired_and_costs_nothing_else(data: st.Da
         b"\xff\xfe\n",
         b"\n",
         to_line(a_round(0)).encode() + b"a note\n" + to_line(a_round(1)).encode(),
+        *FOREIGN,
+        *(to_line(a_round(0)).encode() + rest for rest in FOREIGN),
     ],
 )
 @pytest.mark.parametrize("resume", [False, True])
@@ -244,6 +267,50 @@ def test_an_empty_file_or_one_of_a_run_killed_in_its_first_line_counts_as_a_new_
         assert file.kept == ()
         file.append(a_round(0))
     assert read_run(path) == (a_round(0),)
+
+
+@pytest.mark.parametrize("whole", ["", to_line(a_round(0))])
+@pytest.mark.parametrize("resume", [False, True])
+def test_nothing_is_repaired_before_something_is_written(
+    path: Path, whole: str, resume: bool
+) -> None:
+    """Whatever is refused later finds the file as it was."""
+    content = whole + to_line(an_end())[:50]
+    path.write_text(content)
+    with suppress(UsageError), RunFile(path, resume=resume):
+        pass
+    assert path.read_text() == content
+
+
+def test_a_new_file_that_gets_no_record_is_gone_and_an_empty_one_of_somebody_stays(
+    path: Path,
+) -> None:
+    with RunFile(path):
+        assert path.exists()
+    assert not path.exists()
+    path.touch()
+    with RunFile(path):
+        pass
+    assert path.read_bytes() == b""
+
+
+def test_a_file_that_was_removed_while_it_was_opened_is_not_written_to(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its maker removes it if nothing came into it; the name may be another file's by now."""
+    path.touch()
+    real = os.open
+
+    def late(*arguments: Any) -> int:
+        opened = real(*arguments)
+        path.unlink()
+        path.write_text("another's")
+        return opened
+
+    monkeypatch.setattr(os, "open", late)
+    with two_lines(), RunFile(path):
+        pass
+    assert path.read_text() == "another's"
 
 
 def test_missing_folders_are_made(tmp_path: Path) -> None:
