@@ -1,5 +1,6 @@
 """The command ``resprof``, also as ``python -m resprof``."""
 
+import os
 import sys
 
 
@@ -14,4 +15,7 @@ def run() -> None:
 
 
 if __name__ == "__main__":
+    # With -m Python puts the current folder first, whose files would be taken for libraries.
+    if not sys.flags.safe_path and sys.path[0] == os.getcwd():  # noqa: PTH109 # loads nothing
+        del sys.path[0]
     run()

@@ -7,21 +7,25 @@ only a GPU takes come after it and need a GPU.
 
 from __future__ import annotations
 
-import multiprocessing
-import os
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 
 from resprof.catalog.networks import resolve
-from resprof.errors import NotMeasured
+from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
 from resprof.jobs.trace import LivePeaks, live_peaks
+from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
 from resprof.measure.environment import machine_environment
 from resprof.records.architecture import Architecture
+from resprof.records.codec import to_plain
+from resprof.records.decode import from_plain
 from resprof.records.recipe import Checkpoint, Optimizer, Precision, Recipe, infer, train
+from resprof.records.trace import Phase
 from resprof.records.validation import PhaseCheck, ValidationResult, ValidationRow
 
+COMMAND = command("resprof.jobs.validate")
 TOLERANCE = 0.0005
 _SIDE = (64, 64)
 _TRAIN = train(batch=4, image=_SIDE)
@@ -85,20 +89,44 @@ def validate_on_cpu(
 
 
 def _in_own_process(architecture: Architecture, recipe: Recipe) -> LivePeaks:
-    # Spawned, not forked: a child of a process with torch's threads would hang.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=1, mp_context=context, initializer=_silence) as pool:
-        try:
-            return pool.submit(live_peaks, architecture, recipe).result()
-        except BrokenProcessPool:
-            raise NotMeasured(
-                f"the process that ran {architecture.id} was killed",
-                hint="that is mostly want of memory: choose a smaller network, or free some",
-            ) from None
+    done = subprocess.run(
+        COMMAND,
+        input=json.dumps(to_plain([architecture, recipe])),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        env=inherited(),
+        start_new_session=True,  # an interrupt reaches this process, which ends the child
+        check=False,
+    )
+    if done.returncode == 0:
+        predicted, measured = json.loads(done.stdout)
+        return LivePeaks(predicted=_by_phase(predicted), measured=_by_phase(measured))
+    if done.returncode < 0:
+        raise NotMeasured(
+            f"the process that ran {architecture.id} was killed",
+            hint="that is mostly want of memory: choose a smaller network, or free some",
+        )
+    last = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+    raise_explained(done.returncode, last, (UsageError, EnvironmentMissing, NotMeasured))
+    raise NotMeasured(
+        f"the process that ran {architecture.id} failed: {last[-1]}",
+        hint="run it again, and report that line if it comes again",
+    )
 
 
-def _silence() -> None:
-    """The profiler writes of its comings and goings; errors reach the parent as exceptions."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(quiet, 1)
-    os.dup2(quiet, 2)
+def main() -> int:
+    """Runs the network and the recipe on stdin; the exit code is that of the error."""
+    out = private_stdout()
+    architecture, recipe = json.load(sys.stdin)
+    try:
+        peaks = live_peaks(from_plain(Architecture, architecture), from_plain(Recipe, recipe))
+    except ResprofError as error:
+        return explain(error)
+    out.write(json.dumps([peaks.predicted, peaks.measured]))
+    out.flush()
+    return 0
+
+
+def _by_phase(peaks: dict[str, int]) -> dict[Phase, int]:
+    return {Phase(name): peak for name, peak in peaks.items()}

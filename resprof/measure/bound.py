@@ -1,7 +1,8 @@
 """A process that ends with the one that started it, bound to it before anything slow is loaded.
 
-``python -m resprof.measure.bound MODULE [ARGUMENT...]`` runs ``main(*arguments)`` of the module.
-The system binds a child to the thread that started it, which has to be one that waits for it.
+``command(MODULE)`` and arguments run ``main(*arguments)`` of the module. The child is of the same
+resprof as its parent, and takes no module from the folder that it happens to be started in. The
+system binds a child to the thread that started it, which has to be one that waits for it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from resprof.errors import ResprofError
@@ -23,11 +25,22 @@ _ORPHANED = 1
 """Nobody is there to read this exit code."""
 _PARENT = "RESPROF_PARENT"
 _ERROR, _HINT = "error: ", "hint: "
+_PACKAGE = Path(__file__).absolute().parents[1] / "__init__.py"
+_START = """\
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+spec = spec_from_file_location("resprof", sys.argv[1])
+sys.modules["resprof"] = module_from_spec(spec)
+spec.loader.exec_module(sys.modules["resprof"])
+from resprof.measure.bound import main
+sys.exit(main(sys.argv[2:]))
+"""
+"""Loads this very package from where it lies: what found it here may have been the folder."""
 
 
 def command(module: str) -> tuple[str, ...]:
     """The command line that runs a module so."""
-    return sys.executable, "-m", "resprof.measure.bound", module
+    return sys.executable, "-P", "-c", _START, str(_PACKAGE), module
 
 
 def inherited() -> dict[str, str]:
@@ -74,7 +87,3 @@ def main(arguments: Sequence[str]) -> int:
     module, *rest = arguments
     code: int = importlib.import_module(module).main(*rest)
     return code
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

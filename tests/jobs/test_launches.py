@@ -567,7 +567,7 @@ def test_what_a_library_prints_is_no_record_and_what_it_raises_is_the_last_word(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "noisy.py").write_text(_NOISY)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     records = run([workload()], path, subject="noisy:subject", environment=None)
     assert taken(records) == [(2, 0, FAILED)]
     (result,) = results_of(records)

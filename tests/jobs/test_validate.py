@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+import sys
 
 import pytest
 
@@ -77,19 +76,23 @@ def test_bad_input_gets_two_lines(
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_a_process_that_is_killed_is_not_a_bug(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("dies_of", "said", "advice"),
+    [
+        ("os.kill(os.getpid(), signal.SIGKILL)", "cifar-resnet8 was killed", "memory"),
+        ("raise RuntimeError('half')", "cifar-resnet8 failed: RuntimeError: half", "report"),
+    ],
+)
+def test_a_process_that_ends_before_its_time_is_not_a_bug(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    dies_of: str,
+    said: str,
+    advice: str,
 ) -> None:
-    def killed(*_: object) -> LivePeaks:
-        raise BrokenProcessPool
-
-    class Pool(ThreadPoolExecutor):
-        def __init__(self, **_: object) -> None:
-            super().__init__(max_workers=1)
-
-    monkeypatch.setattr("resprof.jobs.validate.ProcessPoolExecutor", Pool)
-    monkeypatch.setattr("resprof.jobs.validate.live_peaks", killed)
+    child = (sys.executable, "-c", f"import os, signal; {dies_of}")
+    monkeypatch.setattr("resprof.jobs.validate.COMMAND", child)
     assert main(["validate", "cifar-resnet8"]) == 4
     error, hint = capsys.readouterr().err.splitlines()
-    assert "cifar-resnet8 was killed" in error
-    assert "memory" in hint
+    assert said in error
+    assert advice in hint
