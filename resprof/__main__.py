@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 
 def run() -> None:
@@ -9,7 +10,8 @@ def run() -> None:
     try:
         from resprof.cli import main
     except KeyboardInterrupt:
-        print("error: interrupted\nhint: nothing is half-written", file=sys.stderr)  # noqa: T201
+        with suppress(OSError):
+            os.write(2, b"error: interrupted\nhint: nothing is half-written\n")
         sys.exit(130)
     main.run()
 

@@ -7,15 +7,15 @@ import importlib
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import resprof
 from resprof import errors
-from resprof.cli.output import StdoutLost, emit, say
+from resprof.cli.output import ReaderGone, StdoutLost, emit, say
 from resprof.cli.stopped import Stopped, asked_to_stop, listen, listen_no_more
+from resprof.cli.streams import discard, open_streams
 
 COMMANDS = {
     "list": "list_networks",
@@ -63,9 +63,7 @@ def _app(names: Iterable[str]) -> typer.Typer:
 
 def run() -> None:
     """Runs the command line and exits with its code."""
-    # A stream that the caller has closed is None to Python.
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 # until the exit
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+    open_streams()
     listen()
     code = main(sys.argv[1:])
     listen_no_more()
@@ -78,14 +76,17 @@ def main(arguments: list[str]) -> int:
     try:
         app = _app([named] if named else COMMANDS)
         code = app(arguments, prog_name="resprof", standalone_mode=False)
-    except BrokenPipeError:
-        _discard_stdout()
+    except (ReaderGone, SystemExit) as ended:
+        # Help is written by typer, which exits where nobody reads it.
+        if isinstance(ended, SystemExit) and not isinstance(ended.__context__, BrokenPipeError):
+            raise
+        discard(sys.stdout)
         return errors.EXIT_OK
     except Stopped as stopped:
         return _stopped(stopped)
     except errors.ResprofError as error:
         if isinstance(error, StdoutLost):
-            _discard_stdout()
+            discard(sys.stdout)
         return _fail(error.message, error.hint, error.exit_code)
     except Exception as error:
         swallowed = asked_to_stop()
@@ -106,15 +107,10 @@ def _named(arguments: list[str]) -> str | None:
     return arguments[0] if arguments and arguments[0] in COMMANDS else None
 
 
-def _discard_stdout() -> None:
-    """Lets what could not be written go; Python would complain of it again at its exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _unexpected(error: Exception, command: str | None) -> int:
     """The option parser's errors, a disk that is full, and bugs."""
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        _discard_stdout()
+        discard(sys.stdout)
         hint = "make room, or write the result elsewhere"
         return _fail("no space left to write to", hint, errors.EnvironmentMissing.exit_code)
     # Newer typer has an option parser of its own, older ones use click's; their usage errors

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from resprof.cli.streams import discard
 from resprof.errors import EnvironmentMissing, UsageError, printable
 from resprof.records.answer import Answer
 from resprof.records.codec import to_json
@@ -129,6 +130,13 @@ class StdoutLost(EnvironmentMissing):
     """Standard output takes nothing more: its disk is full, for example."""
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output has read enough, as ``head`` does.
+
+    Not a ``BrokenPipeError``, which the option parser would make an exit code of its own of.
+    """
+
+
 def emit(text: str) -> None:
     """The result, to stdout and nowhere else."""
     try:
@@ -139,7 +147,7 @@ def emit(text: str) -> None:
             sys.stdout.buffer.write(text.encode())
         sys.stdout.flush()
     except BrokenPipeError:
-        raise
+        raise ReaderGone from None
     except OSError as error:
         raise StdoutLost(
             f"the result could not be written: {error.strerror}", hint="write it elsewhere with -o"
@@ -147,8 +155,11 @@ def emit(text: str) -> None:
 
 
 def say(text: str) -> None:
-    """A note, to stderr."""
-    print(one_line(text), file=sys.stderr)  # noqa: T201 # the one place that does
+    """A note, to stderr; where nobody takes it, the command goes on without."""
+    try:
+        print(one_line(text), file=sys.stderr)  # noqa: T201 # the one place that does
+    except OSError:
+        discard(sys.stderr)
 
 
 def advise(text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from types import FrameType
 
 from resprof.errors import EXIT_INTERRUPTED, EXIT_TERMINATED
@@ -53,7 +54,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
     if _imports(frame):
         # A module that is half loaded swallows an exception, turns it into another or, in C++,
         # aborts; and whatever is being imported, nothing is being written.
-        os.write(2, f"error: {stopped.word}\nhint: {stopped.hint}\n".encode())
+        with suppress(OSError):
+            os.write(2, f"error: {stopped.word}\nhint: {stopped.hint}\n".encode())
         os._exit(stopped.exit_code)
     _asked.append(stopped)
     raise stopped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from dataclasses import fields, replace
@@ -262,6 +263,74 @@ def test_a_closed_pipe_ends_quietly() -> None:
     )
     assert done.stderr == b""
     assert done.stdout.startswith(b"cifar-resnet1202")
+
+
+@pytest.mark.parametrize("arguments", [["flops", "resnet50"], ["flops", "--help"], ["--help"]])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_reader_that_reads_nothing_is_no_failure(arguments: list[str], unbuffered: str) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "wb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "resprof", *arguments],
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_result_that_is_taken_in_part_only_is_two_lines(tmp_path: Path, unbuffered: str) -> None:
+    """A limit on the size of a file is met as a disk that fills up is: by a part of a write."""
+    most = 64 * 1024
+    with (tmp_path / "out.json").open("wb") as out:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "resprof"),
+                *("flops", "cifar-resnet1202", "--per", "layer", "--json"),
+            ],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
+            check=False,
+        )
+    assert (tmp_path / "out.json").stat().st_size == most
+    assert done.returncode == 3
+    error, hint = done.stderr.splitlines()
+    assert error.startswith(b"error: the result could not be written: ")
+    assert hint.startswith(b"hint: ")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_an_error_that_nobody_can_read_has_its_exit_code(unbuffered: str) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 # a device, not a path of ours
+        done = subprocess.run(
+            [sys.executable, "-m", "resprof", "flops", "nosuch"],
+            stderr=full,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+        )
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("closed", ["<&- >&-", "<&- 2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_gives_its_number_to_no_file(tmp_path: Path, closed: str) -> None:
+    script = (
+        "import os, sys; from resprof.cli.streams import open_streams; open_streams(); "
+        "from pathlib import Path; file = Path(sys.argv[1]).open('w'); "
+        "print('said', flush=True); print('said', file=sys.stderr, flush=True); "
+        "os.write(2, b'said'); file.write(str(file.fileno()))"
+    )
+    note = tmp_path / "note"
+    done = subprocess.run(
+        f'{sys.executable} -c "{script}" {note} {closed}', shell=True, check=False
+    )
+    assert done.returncode == 0
+    assert int(note.read_text()) > 2
 
 
 @pytest.mark.parametrize(

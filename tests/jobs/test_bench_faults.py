@@ -40,13 +40,8 @@ class Program:
         self, script: str, *more: str, stdout: int | IO[bytes] = subprocess.PIPE
     ) -> subprocess.Popen[str]:
         """Starts it, and returns once it has the run file."""
-        note = f"open({str(self.folder)!r} + f'/{{os.getpid()}}.pid', 'w').close()"
         process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "tests.jobs.bench_program", f"{note}; {script}"),
-                *("bench", "cifar-resnet8", "--batch", ",".join(map(str, BATCHES))),
-                *("--device", "cpu", "--run", str(self.path), "--json", *more),
-            ],
+            self.command(script, *more),
             cwd=ROOT,
             stdout=stdout,
             stderr=subprocess.PIPE,
@@ -55,6 +50,15 @@ class Program:
         )
         wait_for(self.path.exists)
         return process
+
+    def command(self, script: str, *more: str) -> list[str]:
+        """Its command line."""
+        note = f"open({str(self.folder)!r} + f'/{{os.getpid()}}.pid', 'w').close()"
+        return [
+            *(sys.executable, "-m", "tests.jobs.bench_program", f"{note}; {script}"),
+            *("bench", "cifar-resnet8", "--batch", ",".join(map(str, BATCHES))),
+            *("--device", "cpu", "--run", str(self.path), "--json", *more),
+        ]
 
     def run(self, script: str, *more: str) -> tuple[int, str, list[str]]:
         """Exit code, stdout and the lines on stderr of a run to its end."""
@@ -230,6 +234,27 @@ def test_a_result_that_cannot_be_written_does_not_take_the_samples_with_it(
     assert samples == f"samples are in {program.path}"
     assert [error.partition(":")[0], hint.partition(":")[0]] == ["error", "hint"]
     check_resumed(program)
+
+
+@pytest.mark.parametrize("errors", ["full", "broken", "closed"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_notes_that_nobody_takes_keep_nothing_from_being_measured(
+    program: Program, errors: str, unbuffered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    into = {"full": "2>/dev/full", "broken": "2> >(true)", "closed": "2>&-"}[errors]
+    slowly = f"time.sleep(0.2); {WHOLE}"
+    done = subprocess.run(
+        ["bash", "-c", f'exec "$@" {into}', "bash", *program.command(slowly)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0
+    results = json.loads(done.stdout)["results"]
+    assert {result["outcome"] for result in results} == {"measured"}
+    assert len(results) == len(BATCHES)
 
 
 def test_the_real_child_dies_with_its_parent(tmp_path: Path) -> None:
