@@ -76,7 +76,8 @@ def write_report(
 
     Files of an earlier report, named in its manifest, are replaced, and removed where this one is
     whole and has none of that name. A file of the same name that is not in it raises
-    ``UsageError`` before any work, unless ``force``. Run files are never replaced. Without
+    ``UsageError`` before any work, unless ``force``, and so does a link below ``folder`` where a
+    file would be written. Run files are never replaced. Without
     ``measure`` the runs in the folder are all that is shown of measurements.
     """
     opened = ReportFolder.opened(folder, force=force)
@@ -85,6 +86,7 @@ def write_report(
     exhibits = counted_exhibits(costs)
     stems = [*(each.stem for each in exhibits), *predicted_stems(networks)]
     opened.refuse_foreign([*_names(stems), INDEX, INDEX_MD, INTERACTIVE, MANIFEST])
+    opened.refuse_in_the_way(["measured", *([RUNS] if measure else []), *opened.owned])
     drawn = is_available()
     run_file: Path | None = None
     failed: tuple[BenchResult, ...] = ()

@@ -1,4 +1,8 @@
-"""The folder of a report: it owns the files in its manifest and replaces only those."""
+"""The folder of a report: it owns the files in its manifest and replaces only those.
+
+No link below the folder is followed, so nothing outside of it is written, replaced or removed. The
+folder itself may be a link.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +35,12 @@ class ReportFolder:
     def opened(cls, path: Path, *, force: bool) -> ReportFolder:
         """The folder, made if it is not there; ``UsageError`` where nothing can be written."""
         _make(path)
+        _refuse_in_the_way(path, MANIFEST)
         return cls(path=path, owned=_owned(path, force=force), force=force)
 
     def refuse_foreign(self, files: Collection[str]) -> None:
-        """Raises ``UsageError`` for what is there and of no earlier report."""
-        for name in files:
-            _refuse_file_as_folder(self.path, name)
+        """Raises ``UsageError`` for what is of no earlier report, and for what is in the way."""
+        self.refuse_in_the_way(files)
         foreign = [name for name in files if name not in self.owned and (self.path / name).exists()]
         if foreign and not self.force:
             raise UsageError(
@@ -44,8 +48,15 @@ class ReportFolder:
                 hint="name another folder with --out, or replace it with --force",
             )
 
+    def refuse_in_the_way(self, files: Iterable[str]) -> None:
+        """Raises ``UsageError`` for a link on the way to a file, and a file in a folder's place."""
+        for name in files:
+            _refuse_in_the_way(self.path, name)
+
     def claimed(self, files: Iterable[str]) -> ReportFolder:
         """Writes a manifest that has these too: after an interrupt they may still be replaced."""
+        files = tuple(files)
+        self.refuse_in_the_way(files)
         owned = frozenset({*files, *self.owned, MANIFEST})
         self.write({MANIFEST: manifest_text(owned)})
         return replace(self, owned=owned)
@@ -58,15 +69,13 @@ class ReportFolder:
         return removed
 
     def _remove(self, name: str) -> bool:
-        """Whether the file was there and of this folder; what a link leads to elsewhere is not."""
-        file, top = self.path / name, self.path.resolve()
-        parent = file.parent.resolve()
-        below = parent.is_relative_to(top) and (parent / file.name).relative_to(top)
-        if not below or below.parts[0] == RUNS or not file.is_file():
+        """Whether the file was there and of this folder; what a link leads to is not."""
+        file = self.path / name
+        if _first_link(self.path, name) or Path(name).parts[0] == RUNS or not file.is_file():
             return False
         try:
             file.unlink()
-            _remove_empty(parent, top)
+            _remove_empty(file.parent, self.path)
         except OSError as error:
             raise UsageError(
                 f"cannot remove {printable_path(file)} of an earlier report: {error.strerror}",
@@ -75,7 +84,8 @@ class ReportFolder:
         return True
 
     def write(self, files: Files) -> None:
-        """Writes each file whole."""
+        """Writes each file whole, or none if anything is in the way of one."""
+        self.refuse_in_the_way(files)
         for name, content in files.items():
             _make((self.path / name).parent)
             write_whole(self.path / name, content)
@@ -104,8 +114,21 @@ def _owned(folder: Path, *, force: bool) -> frozenset[str]:
         ) from None
 
 
-def _refuse_file_as_folder(top: Path, name: str) -> None:
-    """A folder that the report needs may be there as a file, which ``--force`` does not remove."""
+def _first_link(top: Path, name: str) -> Path | None:
+    """The link nearest to the top on the way to the file, which may be one itself."""
+    way = [top / name, *(top / name).parents[: len(Path(name).parts) - 1]]
+    links = (each for each in reversed(way) if os.path.islink(each))  # noqa: PTH114 # never raises
+    return next(links, None)
+
+
+def _refuse_in_the_way(top: Path, name: str) -> None:
+    """``--force`` removes neither a link nor a file that is there instead of a folder."""
+    link = _first_link(top, name)
+    if link is not None:
+        raise UsageError(
+            f"{printable_path(link)} is a link, which a report does not follow",
+            hint="remove the link, or name another folder with --out",
+        )
     for folder in (top / name).parents[: len(Path(name).parts) - 1]:
         if folder.exists() and not folder.is_dir():
             raise UsageError(

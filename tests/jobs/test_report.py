@@ -31,6 +31,7 @@ from resprof.jobs.report import (
 from resprof.jobs.report_folder import ReportFolder
 from resprof.jobs.report_predicted import predicted
 from resprof.records.environment import Environment
+from resprof.records.manifest import manifest_text
 from resprof.records.report import Predicted
 from resprof.records.run import Outcome
 from tests.jobs.stand_in import ScriptedChild, quiet
@@ -193,6 +194,25 @@ def test_a_foreign_file_is_not_replaced(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["networks.md"]
     write_report(tmp_path, force=True)
     assert (tmp_path / "networks.md").read_text() != "mine"
+
+
+@pytest.mark.usefixtures("_no_measuring")
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("link", ["paper.csv", "charts", "measured", "runs", MANIFEST])
+def test_a_link_is_refused_before_anything_is_written(
+    tmp_path: Path, link: str, force: bool
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder = tmp_path / "report"
+    folder.mkdir()
+    (folder / link).symlink_to(elsewhere)
+    if link != MANIFEST:
+        (folder / MANIFEST).write_text(manifest_text([link, MANIFEST]))
+    with pytest.raises(UsageError, match="is a link"):
+        write_report(folder, force=force)
+    assert list(elsewhere.iterdir()) == []
+    assert {path.name for path in folder.iterdir()} == {link, MANIFEST}
 
 
 @pytest.mark.usefixtures("_no_measuring")

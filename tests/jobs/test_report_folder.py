@@ -66,6 +66,64 @@ def test_a_folder_that_is_a_link_is_as_good_as_any(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("link", "to", "name"),
+    [
+        ("paper.csv", "../mine.txt", "paper.csv"),
+        ("paper.csv", "theirs.txt", "paper.csv"),
+        ("paper.csv", "../nothing", "paper.csv"),
+        ("linked", "..", "linked/mine.txt"),
+        ("linked", "runs", "linked/run.jsonl"),
+        ("linked", "../nothing", "linked/a.svg"),
+        ("linked", "linked", "linked/a.svg"),
+        ("charts/linked", "../..", "charts/linked/mine.txt"),
+        ("charts/new.svg", "../../mine.txt", "charts/new.svg"),
+    ],
+)
+@pytest.mark.parametrize("force", [False, True])
+def test_no_link_below_the_folder_is_followed(
+    folder: Path, link: str, to: str, name: str, force: bool
+) -> None:
+    (folder / link).symlink_to(to)
+    _owning(folder, name)
+    manifest = (folder / MANIFEST).read_text()
+    opened = ReportFolder.opened(folder, force=force)
+    for refused in (
+        lambda: opened.refuse_foreign(["index.md", name]),
+        lambda: opened.claimed(["index.md", name]),
+        lambda: opened.write({"index.md": "changed", name: "changed"}),
+    ):
+        with pytest.raises(UsageError, match="is a link") as caught:
+            refused()
+        assert str(folder / link) in caught.value.message
+        assert len(caught.value.hint.splitlines()) == 1
+    assert _untouched(folder)
+    assert (folder / link).is_symlink()
+    assert (folder / "index.md").read_text() == "index"
+    assert (folder / MANIFEST).read_text() == manifest
+    assert not (folder.parent / "nothing").exists()
+    opened.settled(["index.md"])
+    assert _untouched(folder)
+    assert (folder / link).is_symlink()
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_manifest_that_is_a_link_is_not_even_read(folder: Path, force: bool) -> None:
+    (folder / MANIFEST).rename(folder.parent / "theirs.json")
+    before = (folder.parent / "theirs.json").read_text()
+    (folder / MANIFEST).symlink_to(folder.parent / "theirs.json")
+    with pytest.raises(UsageError, match=r"manifest\.json.*is a link"):
+        ReportFolder.opened(folder, force=force)
+    assert (folder.parent / "theirs.json").read_text() == before
+
+
+def test_a_hard_link_keeps_its_other_name_as_it_was(folder: Path) -> None:
+    (folder / "paper.csv").hardlink_to(folder.parent / "mine.txt")
+    ReportFolder.opened(folder, force=True).write({"paper.csv": "paper"})
+    assert _untouched(folder)
+    assert (folder / "paper.csv").read_text() == "paper"
+
+
+@pytest.mark.parametrize(
     "name",
     ["../mine.txt", "/etc/hostname", "x/../runs/it", "./mine.txt", ".", "", "a\0b", "a\nb", 7],
 )
