@@ -14,26 +14,26 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex
 
-from resprof.catalog.networks import resolve
+from resprof.answers.options import Image, if_given, one_of, recipe_in_words, sides
 from resprof.counting import walk
+from resprof.counting.cost import NetworkCost
 from resprof.errors import UsageError
-from resprof.jobs.words import Image, if_given, one_of, recipe_in_words, sides
-from resprof.records.architecture import Architecture, Shortcut, StrideIn
-from resprof.records.cost import NetworkCost
-from resprof.records.memory import MARGIN
+from resprof.memory.prediction import MARGIN
+from resprof.model.architecture import Architecture, Shortcut, StrideIn
+from resprof.model.networks import resolve
 from resprof.units import as_share, as_size
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import nn
 
-    from resprof.jobs.sheets import Result
-    from resprof.records.calibration import Calibration
-    from resprof.records.claim import CheckedClaim
-    from resprof.records.comparison import ComparedResult
-    from resprof.records.fit import BudgetResult, MemoryResult
-    from resprof.records.roofline import RooflineResult
-    from resprof.records.table import Table
+    from resprof.answers.compare.comparison import ComparedResult
+    from resprof.answers.memory.fit import BudgetResult, MemoryResult
+    from resprof.answers.roofline.bounds import RooflineResult
+    from resprof.answers.sheets import Result
+    from resprof.memory.calibration import Calibration
+    from resprof.model.published import CheckedClaim
+    from resprof.render.table import Table
 
 
 def architecture(
@@ -76,14 +76,14 @@ def build(network: str | Architecture, *, zero_init_residual: bool = False) -> n
     Where torchvision has the network, state_dict keys, shapes and outputs are the same: its
     checkpoints load with ``strict=True``. Works under ``torch.device("meta")``.
     """
-    from resprof.models.build import build as build_module
+    from resprof.networks.build import build as build_module
 
     return build_module(_network(network), zero_init_residual=zero_init_residual)
 
 
 def paper(only: str | None = None) -> tuple[CheckedClaim, ...]:
     """Every claim that the paper makes in figures, held against what computing it again gives."""
-    from resprof.jobs.paper import check_paper
+    from resprof.answers.paper.claims import check_paper
 
     return check_paper(only)
 
@@ -97,7 +97,7 @@ def compare(
     Between two devices there are neither ratios nor verdicts. Raises
     ``resprof.errors.UsageError`` for a file that is no run.
     """
-    from resprof.jobs.compare import compare_files
+    from resprof.answers.compare.compare import compare_files
 
     return compare_files(Path(baseline), Path(candidate), margin=margin)
 
@@ -117,11 +117,11 @@ def roofline(
     ``mode`` is infer or train, ``fusion`` unfused or fused, ``per`` stage, block or layer. Raises
     ``resprof.errors.UsageError`` for what does not exist and for a precision that the device lacks.
     """
-    from resprof.jobs.devices import device_called
-    from resprof.jobs.roofline import Against
-    from resprof.jobs.roofline import roofline as held
-    from resprof.records.flops import Per
-    from resprof.records.fusion import Fusion
+    from resprof.answers.devices import device_called
+    from resprof.answers.flops.counts import Per
+    from resprof.answers.roofline.roofline import Against
+    from resprof.answers.roofline.roofline import roofline as held
+    from resprof.counting.traffic import Fusion
 
     chosen = _network(network)
     recipe = recipe_in_words(chosen.image, mode=mode, batch=batch, precision=precision)
@@ -156,9 +156,9 @@ def predict_memory(
     how large cuBLAS's workspace is, ``calibration``, the file of a device, all that was measured
     there; one of them at most.
     """
-    from resprof.jobs import fit
-    from resprof.jobs.devices import capability_of
-    from resprof.records.memory import AllocatorKind, AllocatorSettings
+    from resprof.answers.devices import capability_of
+    from resprof.answers.memory import fit
+    from resprof.memory.rules import AllocatorKind, AllocatorSettings
 
     chosen = _network(model, image)
     recipe = recipe_in_words(
@@ -209,8 +209,8 @@ def budget(
     5%. ``grid`` asks by precision, optimiser and checkpointing too. The others are as in
     ``predict_memory``.
     """
-    from resprof.jobs.devices import memory_and_capability
-    from resprof.jobs.fit import largest_batch
+    from resprof.answers.devices import memory_and_capability
+    from resprof.answers.memory.fit import largest_batch
 
     chosen = _network(model, image)
     recipe = recipe_in_words(
@@ -246,8 +246,8 @@ def frame(results: Table | Result | Iterable[Result]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from resprof.jobs.sheets import sheets
-    from resprof.records.table import Table
+    from resprof.answers.sheets import sheets
+    from resprof.render.table import Table
 
     if isinstance(results, Table):
         tables: Sequence[Table] = [results]
@@ -270,6 +270,6 @@ def _network(network: str | Architecture, image: Image | None = None) -> Archite
 
 
 def _calibration(file: str | Path | None) -> Calibration | None:
-    from resprof.records.calibration import read_calibration
+    from resprof.memory.calibration import read_calibration
 
     return None if file is None else read_calibration(Path(file))

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something the reader should know beside the result; ``code`` is stable, for programs."""
+
+    code: str
+    message: str
+
 
 EXIT_OK = 0
 EXIT_NO = 1

@@ -14,13 +14,13 @@ from typing import Annotated
 import typer
 
 from resprof.cli.streams import discard
+from resprof.codec import to_json
 from resprof.errors import EnvironmentMissing, UsageError, printable
-from resprof.records.answer import Answer
-from resprof.records.codec import to_json
-from resprof.records.table import Table
-from resprof.report.cells import one_line
-from resprof.report.files import check_writable, write_whole
-from resprof.report.terminal import Screen, terminal
+from resprof.render.answer import Answer
+from resprof.render.cells import one_line
+from resprof.render.files import check_writable, write_whole
+from resprof.render.table import Table
+from resprof.render.terminal import Screen, terminal
 
 
 class Format(StrEnum):
@@ -105,15 +105,15 @@ class Output:
             case Format.JSON:
                 rendered = to_json(answer)
             case Format.CSV:
-                from resprof.report.sheet import sheet
+                from resprof.render.formats import sheet
 
                 rendered = sheet(*csv())
             case Format.MARKDOWN:
-                from resprof.report.markdown import markdown
+                from resprof.render.formats import markdown
 
                 rendered = "\n".join(markdown(table) for table in tables())
             case Format.HTML:
-                from resprof.report.site.page import tables_html
+                from resprof.render.page import tables_html
 
                 rendered = tables_html(tables(), title=f"resprof {answer.command}")
             case _:

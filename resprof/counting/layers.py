@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from resprof.records.cost import Cost, Kind, Layer, Shape
+from resprof.counting.cost import Cost, Kind, Layer, Shape
 
 
 def window_output(side: int, kernel: int, stride: int, padding: int) -> int:

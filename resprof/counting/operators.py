@@ -10,12 +10,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from resprof.counting import traffic
-from resprof.counting.nodes import IMAGE, IMAGE_IN_USE, Node, Sizes, gradient, sizes_of
-from resprof.records.cost import BlockCost, Kind, Layer, NetworkCost
-from resprof.records.recipe import Mode, Precision, Recipe
-from resprof.records.run import LOSS
-from resprof.records.trace import Phase
-from resprof.records.traffic import OPTIMIZER, Op, Operator, Work
+from resprof.counting.cost import BlockCost, Kind, Layer, NetworkCost
+from resprof.counting.traffic import (
+    IMAGE,
+    IMAGE_IN_USE,
+    Node,
+    Op,
+    Operator,
+    Sizes,
+    Work,
+    gradient,
+    sizes_of,
+)
+from resprof.model.architecture import LOSS, OPTIMIZER
+from resprof.model.recipe import Mode, Phase, Precision, Recipe
 
 _FORWARD = {
     Kind.BN: traffic.batch_norm,

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from resprof.records.fusion import Fusion
-from resprof.records.trace import Phase
-from resprof.records.traffic import Moved, Op, Operator, Pass
+from resprof.counting.traffic import Fusion, Moved, Op, Operator, Pass
+from resprof.model.recipe import Phase
 
 _ELEMENTWISE = {Op.BN, Op.RELU, Op.ADD, Op.PAD}
 

@@ -14,11 +14,95 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from resprof.counting import tool_text
+from resprof.counting.cost import Kind, Layer, NetworkCost
 from resprof.counting.walk import count
-from resprof.records.architecture import Architecture, Block, Shortcut, StrideIn
-from resprof.records.cost import Kind, Layer, NetworkCost
-from resprof.records.reconcile import Term, ToolFigure, TorchvisionMetadata
+from resprof.model.architecture import Architecture, Block, Shortcut, StrideIn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """A part of a difference, named in words; negative where the tool counts less than we do."""
+
+    name: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFigure:
+    """One tool's figure for one network: one image, forward, eval mode.
+
+    ``calls_it`` is the tool's own word for what it counts and ``convention`` one line on what that
+    is. ``value`` is the exact number it reports and ``printed`` how it shows that. ``value`` is
+    ``per_mac`` times our multiply-adds plus all ``terms``; a term that is zero is left out.
+    Where the tool has no figure, ``value`` and ``printed`` are None and ``reason`` says why.
+    """
+
+    tool: str
+    calls_it: str
+    convention: str
+    value: int | None
+    printed: str | None
+    per_mac: int
+    terms: tuple[Term, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TorchvisionMetadata:
+    """What torchvision states about its pretrained weights of a network.
+
+    ``name`` is its function, ``gflops`` the digits of ``_ops`` in its metadata (multiply-adds in
+    10^9, three decimals) and ``params`` its ``num_params``.
+    """
+
+    name: str
+    gflops: str
+    params: int
+
+
+def fvcore(value: int) -> str:
+    """As in its flop_count_table: three decimals without trailing zeros."""
+    for over, step, suffix in (
+        (10**14, 10**15, "P"),
+        (10**11, 10**12, "T"),
+        (10**8, 10**9, "G"),
+        (10**5, 10**6, "M"),
+        (10**2, 10**3, "K"),
+    ):
+        if value > over:
+            return f"{value / step:.3f}".rstrip("0").rstrip(".") + suffix
+    return str(value)
+
+
+def torchinfo(value: int) -> str:
+    """As in its summary, where the unit stands in the label: ``mult-adds (Units.GIGABYTES)``."""
+    step, suffix = (10**6, "M")
+    if value >= 10**9:
+        step, suffix = (10**12, "T") if value >= 10**12 else (10**9, "G")
+    return f"{value // step:,} {suffix}" if value % step == 0 else f"{value / step:,.2f} {suffix}"
+
+
+def ptflops(value: int) -> str:
+    """As with ``as_strings=True``."""
+    for step, suffix in ((10**9, "GMac"), (10**6, "MMac"), (10**3, "KMac")):
+        if value >= step:
+            return f"{round(value / step, 2)} {suffix}"
+    return f"{value} Mac"
+
+
+def thop(value: int) -> str:
+    """By its ``clever_format`` with the "%.3f" of its README."""
+    for step, suffix in ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "K")):
+        if value > step:
+            return f"{value / step:.3f}{suffix}"
+    return f"{value:.3f}B"
+
+
+def flop_counter(value: int) -> str:
+    """As in its table; the suffix follows the number of digits, B is 10^9."""
+    power = max(0, min(4, (len(str(value)) - 2) // 3))
+    return f"{value / 1000**power:.3f}{'KMBT'[power - 1]}" if power else str(value)
+
 
 MOST_IN_DOUBLE = 2**53
 """Double precision holds every integer up to here; a tool that sums in it rounds beyond."""
@@ -219,7 +303,7 @@ _TOOLS = (
         calls_it="FLOP",
         convention="2 per multiply-add; no biases",
         terms=lambda _: (),
-        show=tool_text.flop_counter,
+        show=flop_counter,
         per_mac=2,
     ),
     _Tool(
@@ -227,28 +311,28 @@ _TOOLS = (
         calls_it="flops",
         convention="multiply-adds, batch norm 2 per element, average pool 1 per element read",
         terms=_fvcore_terms,
-        show=tool_text.fvcore,
+        show=fvcore,
     ),
     _Tool(
         name="torchinfo",
         calls_it="mult-adds",
         convention="multiply-adds, each batch norm parameter once, biases",
         terms=_torchinfo_terms,
-        show=tool_text.torchinfo,
+        show=torchinfo,
     ),
     _Tool(
         name="ptflops (aten)",
         calls_it="MACs",
         convention="multiply-adds and biases",
         terms=lambda cost: (_biases(cost),),
-        show=tool_text.ptflops,
+        show=ptflops,
     ),
     _Tool(
         name="ptflops (pytorch)",
         calls_it="MACs",
         convention="multiply-adds, biases, batch norm 2 per element, ReLU and pools counted twice",
         terms=_ptflops_pytorch_terms,
-        show=tool_text.ptflops,
+        show=ptflops,
         in_double=True,
     ),
     _Tool(
@@ -256,7 +340,7 @@ _TOOLS = (
         calls_it="MACs",
         convention="multiply-adds, batch norm 4 per element, average pool; no biases",
         terms=_thop_terms,
-        show=tool_text.thop,
+        show=thop,
         in_double=True,
     ),
 )

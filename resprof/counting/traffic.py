@@ -1,4 +1,4 @@
-"""What each operator has to move, the formula beside its layer kind.
+"""What each operator moves between a chip and its memory, the formula beside its layer kind.
 
 The convention: an operator reads every element that it needs of each input once and writes every
 element of each result once, in the element size of its precision. Nothing is counted for caches,
@@ -11,12 +11,264 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
 
-from resprof.counting.nodes import IMAGE, IMAGE_IN_USE, Node, Sizes, gradient
-from resprof.records.cost import Layer
-from resprof.records.recipe import Optimizer
-from resprof.records.traffic import Moved, Op, Work
+from resprof.counting.cost import Kind, Layer
+from resprof.model.recipe import Mode, Optimizer, Phase, Precision, Recipe
+
+
+class Op(StrEnum):
+    """What an operator does; in backward it is the gradient of that."""
+
+    CAST = "cast"
+    """To the precision of autocast, and of gradients back from it."""
+    CONV = "conv"
+    LINEAR = "linear"
+    BN = "bn"
+    RELU = "relu"
+    ADD = "add"
+    PAD = "pad"
+    MAX_POOL = "max_pool"
+    AVG_POOL = "avg_pool"
+    LOSS = "loss"
+    INPUT_GRAD = "input grad"
+    WEIGHT_GRAD = "weight grad"
+    ACCUMULATE = "accumulate"
+    """Adds a pass's weight gradient to those of the passes before."""
+    UNSCALE = "unscale"
+    """Looks for infinities before the gradient scaler allows an update."""
+    UPDATE = "update"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A tensor by its name, and how many bytes of it are moved.
+
+    ``of_images`` tells what grows with the batch from what belongs to the network.
+    """
+
+    tensor: str
+    bytes: int
+    of_images: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """What one operator computes and moves when it runs once; ``flops`` are two per MAC."""
+
+    op: Op
+    reads: tuple[Moved, ...]
+    writes: tuple[Moved, ...]
+    flops: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator:
+    """An operator at its place; ``layer`` is the module's path, empty outside of the network.
+
+    It runs ``times`` times in a call. Operators with the same ``group`` are one pass where passes
+    are fused.
+    """
+
+    phase: Phase
+    stage: str
+    block: str
+    layer: str
+    work: Work
+    group: str
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """Operators that go over device memory together, with all that they move in a call.
+
+    ``layer`` is the first one's, ``ops`` are in order of execution. ``bytes`` are of a call, in
+    which the pass may run several times.
+    """
+
+    phase: Phase
+    stage: str
+    block: str
+    layer: str
+    ops: tuple[Op, ...]
+    flops: int
+    bytes: int
+
+
+class Fusion(StrEnum):
+    """What counts as one pass: it reads what it is given once and writes what it gives once."""
+
+    UNFUSED = "unfused"
+    """Every operator is a pass of its own, as torch runs them eagerly."""
+    FUSED = "fused"
+    """A convolution takes along what only looks at single elements of its result."""
+    WHOLE = "whole"
+    """The whole network: no map ever leaves the chip."""
+
+
+IMAGE = "image"
+IMAGE_IN_USE = "image in use"
+"""The batch, and its copy in the precision of autocast."""
+_STATISTIC_BYTES = 4
+"""A batch's means and deviations are kept in fp32 whatever the precision."""
+_POSITION_BYTES = 1
+"""Where in its window a maximum was, one of 9 places at most; torch writes 8 bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """A batch and the bytes of an element: of maps, and of parameters as they are stored.
+
+    ``used`` are those of a weight as a convolution reads it: autocast makes a copy of two bytes
+    of a weight of four, of the image likewise, and casts the weights' gradients back.
+    """
+
+    batch: int
+    training: bool
+    maps: int
+    stored: int
+    used: int
+
+    @property
+    def casts(self) -> bool:
+        """Whether weights are stored in one size and used in another."""
+        return self.stored != self.used
+
+
+_ELEMENTS = {
+    Precision.FP32: (4, 4, 4),
+    Precision.TF32: (4, 4, 4),
+    Precision.FP16: (2, 2, 2),
+    Precision.BF16: (2, 2, 2),
+    Precision.AMP_FP16: (2, 4, 2),
+    Precision.AMP_BF16: (2, 4, 2),
+}
+"""Bytes of maps, of stored parameters, of weights in use."""
+
+
+def sizes_of(recipe: Recipe) -> Sizes:
+    """The sizes of a recipe: autocast leaves parameters, batch norm's among them, in fp32."""
+    maps, stored, used = _ELEMENTS[recipe.precision]
+    return Sizes(
+        batch=recipe.batch,
+        training=recipe.mode is Mode.TRAIN,
+        maps=maps,
+        stored=stored,
+        used=used,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A layer with the names of the maps that it takes (two for an addition) and of its output."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[str, ...]
+    output: str
+    sizes: Sizes
+
+    @property
+    def given(self) -> Moved:
+        """What of the input is needed."""
+        return self._map(self.inputs[0], touched(self.layer))
+
+    @property
+    def result(self) -> Moved:
+        """The output."""
+        return self._map(self.output, math.prod(self.layer.output))
+
+    def like_input(self, tensor: str) -> Moved:
+        """A map of the input's whole shape, such as its gradient."""
+        return self._map(tensor, math.prod(self.layer.input))
+
+    def like_given(self, tensor: str) -> Moved:
+        """A map of as many elements as are needed of the input."""
+        return self._map(tensor, touched(self.layer))
+
+    def like_output(self, tensor: str) -> Moved:
+        """A map of the output's shape, such as its gradient."""
+        return self._map(tensor, math.prod(self.layer.output))
+
+    @property
+    def stored(self) -> tuple[Moved, ...]:
+        """The parameters: weight, and bias where the layer has one."""
+        return self._parameters(self.sizes.stored)
+
+    @property
+    def in_use(self) -> tuple[Moved, ...]:
+        """The parameters as the operator reads them."""
+        if not self.sizes.casts:
+            return self.stored
+        used = self._parameters(self.sizes.used)
+        return tuple(replace(each, tensor=f"{each.tensor} in use") for each in used)
+
+    @property
+    def gradients(self) -> tuple[Moved, ...]:
+        """The gradients of what is stored, as the optimiser reads them."""
+        return tuple(replace(each, tensor=gradient(each.tensor)) for each in self.stored)
+
+    @property
+    def running(self) -> Moved:
+        """Batch norm's running mean and variance."""
+        return self._per_channel("running", 2 * self.sizes.stored)
+
+    @property
+    def scale(self) -> Moved:
+        """Batch norm's weight."""
+        return self._per_channel("weight", self.sizes.stored)
+
+    @property
+    def statistics(self) -> Moved:
+        """A batch's mean and deviation, kept for backward."""
+        return self._per_channel("batch", 2 * _STATISTIC_BYTES)
+
+    @property
+    def positions(self) -> Moved:
+        """Where the maxima were, kept for backward."""
+        elements = self.sizes.batch * math.prod(self.layer.output)
+        name = f"{self.name}.positions"
+        return Moved(tensor=name, bytes=elements * _POSITION_BYTES, of_images=True)
+
+    def _map(self, tensor: str, elements: int) -> Moved:
+        size = self.sizes
+        return Moved(tensor=tensor, bytes=size.batch * elements * size.maps, of_images=True)
+
+    def _per_channel(self, tensor: str, size: int) -> Moved:
+        return Moved(tensor=f"{self.name}.{tensor}", bytes=self.layer.output[0] * size)
+
+    def _parameters(self, size: int) -> tuple[Moved, ...]:
+        layer = self.layer
+        second = layer.output[0] if layer.bias or layer.kind is Kind.BN else 0
+        weight = Moved(tensor=f"{self.name}.weight", bytes=(layer.cost.params - second) * size)
+        if not second:
+            return (weight,)
+        return weight, Moved(tensor=f"{self.name}.bias", bytes=second * size)
+
+
+def gradient(tensor: str) -> str:
+    """The name of a tensor's gradient."""
+    return f"gradient of {tensor}"
+
+
+def touched(layer: Layer) -> int:
+    """Elements of an image's input that some window covers: a 1x1 of stride 2 needs a quarter."""
+    channels, *sides = layer.input
+    if layer.stride is None:
+        return math.prod(layer.input)
+    kernel, padding = layer.kernel or (1, 1), layer.padding or (0, 0)
+    return channels * math.prod(
+        map(_covered, sides, layer.output[1:], kernel, layer.stride, padding)
+    )
+
+
+def _covered(side: int, windows: int, kernel: int, stride: int, padding: int) -> int:
+    if stride > kernel:  # 1x1, which nobody pads: windows with gaps between them
+        return windows * kernel
+    return min(side, (windows - 1) * stride + kernel - padding)
+
 
 _LABEL_BYTES = 8
 """Labels are int64."""

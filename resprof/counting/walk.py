@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from resprof.counting import layers as op
-from resprof.records.architecture import Architecture, Block, Shortcut, Stage, StrideIn
-from resprof.records.cost import BlockCost, Layer, NetworkCost, Shape, add_up
+from resprof.counting.cost import BlockCost, Layer, NetworkCost, Shape, add_up
+from resprof.model.architecture import Architecture, Block, Shortcut, Stage, StrideIn
 
 _PROJECTION = ("downsample.0", "downsample.1")
 """torchvision's names of a projection and its batch norm."""

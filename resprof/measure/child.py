@@ -15,19 +15,14 @@ from dataclasses import replace
 
 import torch
 
+from resprof.codec import from_plain
 from resprof.errors import ResprofError
-from resprof.measure import energy
+from resprof.measure import rounds as energy
 from resprof.measure.bound import explain, private_stdout
 from resprof.measure.clock import Clock, CpuClock
 from resprof.measure.cuda import CudaClock
-from resprof.measure.device import (
-    choose_device,
-    gpu,
-    is_out_of_memory,
-    set_switches,
-    torch_build,
-)
-from resprof.measure.environment import machine_environment
+from resprof.measure.device import choose_device, gpu, is_out_of_memory, set_switches, torch_build
+from resprof.measure.host import machine_environment
 from resprof.measure.memory import (
     measure_memory,
     reset_resident_peak,
@@ -35,21 +30,13 @@ from resprof.measure.memory import (
     resident_peak_above,
 )
 from resprof.measure.nvml import Nvml, open_nvml
-from resprof.measure.rounds import Course, run_rounds
-from resprof.measure.sink import Emit, RoundSink
+from resprof.measure.rounds import Course, Emit, RoundSink, run_rounds
+from resprof.measure.run import EnergyWindow, LaunchEnd, Observation, Order, Outcome, Tiling
+from resprof.measure.run_file import Record, to_line
 from resprof.measure.subject import Subject, Work, prepare
 from resprof.measure.tiles import Tiled
-from resprof.records.decode import from_plain
-from resprof.records.environment import DeviceKind
-from resprof.records.plan import Order, Tiling
-from resprof.records.recipe import Workload
-from resprof.records.run import (
-    EnergyWindow,
-    LaunchEnd,
-    Observation,
-    Outcome,
-)
-from resprof.records.run_file import Record, to_line
+from resprof.model.environment import DeviceKind
+from resprof.model.recipe import Workload
 
 
 def main() -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from resprof.records.environment import DeviceKind
+from resprof.model.environment import DeviceKind
 
 Call = Callable[[], object]
 """One forward pass, or one training step."""

@@ -8,7 +8,7 @@ from itertools import cycle, pairwise
 import torch
 
 from resprof.measure.clock import Call, TiledCall, Timing
-from resprof.records.environment import DeviceKind
+from resprof.model.environment import DeviceKind
 
 _MS = 1e-3
 _NS = 1e-9

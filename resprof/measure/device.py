@@ -7,8 +7,8 @@ import torch
 from resprof.errors import EnvironmentMissing
 from resprof.measure.host import nvidia_driver
 from resprof.measure.nvml_device import pci_address
-from resprof.records.environment import DeviceKind, Gpu, TorchBuild
-from resprof.records.recipe import Precision, Recipe
+from resprof.model.environment import DeviceKind, Gpu, TorchBuild
+from resprof.model.recipe import Precision, Recipe
 
 
 def choose_device(asked: str | None) -> torch.device:

@@ -12,12 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
 
+from resprof.codec import to_plain
 from resprof.errors import EnvironmentMissing, UsageError
 from resprof.measure.bound import command, inherited, raise_explained
-from resprof.records.codec import to_plain
-from resprof.records.plan import Order
-from resprof.records.run import LaunchEnd, Outcome
-from resprof.records.run_file import Record, from_line
+from resprof.measure.run import LaunchEnd, Order, Outcome
+from resprof.measure.run_file import Record, from_line
 
 COMMAND = command("resprof.measure.child")
 _TAIL_BYTES = 64 * 1024

@@ -19,11 +19,12 @@ from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from resprof.measure.environment import first_match
+from resprof.measure.host import first_match
+from resprof.measure.run import MemoryUse, StageMemory
 from resprof.measure.subject import Work
-from resprof.records.recipe import Engine, Mode, Recipe
-from resprof.records.run import LOSS, MemoryUse, StageMemory
-from resprof.steps.steps import Steps
+from resprof.model.architecture import LOSS
+from resprof.model.recipe import Engine, Mode, Recipe
+from resprof.networks.step import Steps
 
 Stages = Mapping[str, tuple[nn.Module, ...]]
 

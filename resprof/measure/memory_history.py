@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
 from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
-from resprof.measure.environment import machine_environment
-from resprof.records.environment import DeviceKind, Environment
-from resprof.records.memory_history import HistoryAction, HistoryEvent
+from resprof.measure.host import machine_environment
+from resprof.memory.history import HistoryAction, HistoryEvent
+from resprof.model.environment import DeviceKind, Environment
 
 if TYPE_CHECKING:
     import torch
+
 
 COMMAND = command("resprof.measure.memory_history")
 _OPERATOR = re.compile(r"\bat::_ops::(\w+)::(?:call|redispatch)\b")

@@ -12,15 +12,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-from resprof.measure.gpu_processes import holds_cuda_context
-from resprof.measure.nvml_device import Device, as_text, is_error, pci_address
-from resprof.records.telemetry import (
-    GpuReading,
-    NvmlReport,
-    NvmlState,
-    RoundTelemetry,
-    Throttled,
-)
+from resprof.measure.nvml_device import Device, as_text, holds_cuda_context, is_error, pci_address
+from resprof.model.environment import GpuReading, NvmlReport, NvmlState, RoundTelemetry, Throttled
 
 _ABSENT = ("NOT_FOUND", "INVALID_ARGUMENT")
 """What NVML says of a name that is none of its devices'."""

@@ -15,12 +15,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TextIO
 
+from resprof.codec import from_plain, to_json
 from resprof.errors import EnvironmentMissing, UsageError, printable
 from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
-from resprof.measure.environment import machine_environment
-from resprof.records.codec import to_json
-from resprof.records.decode import from_plain
-from resprof.records.environment import DeviceKind, Environment
+from resprof.measure.host import machine_environment
+from resprof.model.environment import DeviceKind, Environment
 
 COMMAND = command("resprof.measure.probe")
 LIMIT_S = 120.0

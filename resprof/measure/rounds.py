@@ -1,8 +1,14 @@
-"""The measuring loop: first call, warm-up, rounds; pure over a clock and calls."""
+"""The measuring loop: first call, warm-up, rounds, energy; pure over a clock and calls.
+
+NVML's counter moves every tenth of a second or so, and some devices look at their power for a part
+of the time only (arXiv 2312.02741): a round is too short for it.
+"""
 
 from __future__ import annotations
 
 import gc
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -11,9 +17,12 @@ from statistics import median
 from typing import Protocol
 
 from resprof.measure.clock import Call, Clock, TiledCall, Timing
-from resprof.records.plan import Metric, Plan
-from resprof.records.run import Stop, WarmUp
-from resprof.statistics.stopping import rounds_wanted, target_met
+from resprof.measure.nvml import between
+from resprof.measure.run import Metric, Order, Plan, Round, Stop, TiledRound, WarmUp
+from resprof.measure.run_file import Record
+from resprof.measure.tiles import Tiled
+from resprof.model.environment import DeviceKind, GpuReading
+from resprof.stats.stopping import rounds_wanted, target_met
 
 _BLOCK = 5
 """Calls per block of the warm-up: fewer make a poor median, more a long warm-up."""
@@ -276,3 +285,102 @@ def _collector_off() -> Iterator[None]:
         gc.unfreeze()
         if was_on:
             gc.enable()
+
+
+Emit = Callable[[Record], None]
+
+
+class RoundSink:
+    """Takes rounds and emits records.
+
+    ``call_s`` is how long a call took in the last round of calls back to back, as those are over
+    which energy is read.
+    """
+
+    def __init__(
+        self,
+        order: Order,
+        kind: DeviceKind,
+        tiled: Tiled | None,
+        read: Callable[[], GpuReading | None],
+        emit: Emit,
+    ) -> None:
+        self.call_s = 0.0
+        self._order = order
+        self._kind = kind
+        self._tiled = tiled
+        self._read = read
+        self._emit = emit
+        self._before: GpuReading | None = None
+
+    def begin(self) -> None:
+        """A round is about to be timed."""
+        self._before = self._read()
+
+    def keep(self, taken: Taken | TakenTiles, /) -> None:
+        """A round has been timed; the device is read first, before it goes idle."""
+        telemetry = between(self._before, self._read())
+        key, launch = self._order.workload.text, self._order.launch
+        if isinstance(taken, Taken):
+            if taken.metric is Metric.THROUGHPUT:
+                self.call_s = sum(taken.samples_s) / (taken.calls * len(taken.samples_s))
+            self._emit(
+                Round(
+                    key=key,
+                    launch=launch,
+                    device=self._kind,
+                    metric=taken.metric,
+                    index=taken.index,
+                    calls=taken.calls,
+                    samples_s=taken.samples_s,
+                    wall_s=taken.wall_s,
+                    issue_s=taken.issue_s,
+                    telemetry=telemetry,
+                )
+            )
+        elif self._tiled is not None:
+            self._emit(
+                TiledRound(
+                    key=key,
+                    launch=launch,
+                    device=self._kind,
+                    index=taken.index,
+                    tiles=self._tiled.tiles,
+                    samples_s=taken.samples_s,
+                    telemetry=telemetry,
+                )
+            )
+
+
+Read = Callable[[], GpuReading | None]
+
+
+def over_calls(
+    call: Call, clock: Clock, read: Read, *, call_s: float, window_s: float
+) -> tuple[int, float, float] | None:
+    """(calls, seconds, joules) of calls back to back for about ``window_s``; None if unknown."""
+    calls = max(1, math.ceil(window_s / call_s))
+    before = read()
+    if before is None or before.energy_j is None:
+        return None
+    clock.back_to_back(call, calls)
+    return _between(before, read(), calls)
+
+
+def idle(read: Read, *, window_s: float) -> tuple[int, float, float] | None:
+    """The same of a device that has nothing to do."""
+    before = read()
+    if before is None or before.energy_j is None:
+        return None
+    time.sleep(window_s)
+    return _between(before, read(), 0)
+
+
+def _between(
+    before: GpuReading, after: GpuReading | None, calls: int
+) -> tuple[int, float, float] | None:
+    if after is None or after.energy_j is None or before.energy_j is None:
+        return None
+    joules = after.energy_j - before.energy_j
+    # A counter that falls was set back: by a driver that was loaded anew, for example.
+    return (calls, after.at_s - before.at_s, joules) if joules >= 0 else None

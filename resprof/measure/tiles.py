@@ -13,11 +13,11 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from resprof.measure.clock import Mark
+from resprof.measure.run import Tile, Tiling
 from resprof.measure.subject import Work
-from resprof.records.plan import Tiling
-from resprof.records.run import LOSS, Tile
-from resprof.records.trace import Phase
-from resprof.steps.watch import Watch
+from resprof.model.architecture import LOSS
+from resprof.model.recipe import Phase
+from resprof.networks.step import Watch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from resprof.memory.pool import ADDRESS_BITS, Pool
 from resprof.memory.rules import (
     GRANULE,
     LARGE_SEGMENT,
@@ -18,11 +17,19 @@ from resprof.memory.rules import (
     OVERSIZE_SLACK,
     SMALL_REQUEST,
     SMALL_SEGMENT,
+    AllocatorKind,
+    AllocatorSettings,
     block_bytes,
     check_settings,
 )
-from resprof.memory.segments import Device, ExpandableSegments, FixedSegments, Segments
-from resprof.records.memory import AllocatorKind, AllocatorSettings
+from resprof.memory.segments import (
+    ADDRESS_BITS,
+    Device,
+    ExpandableSegments,
+    FixedSegments,
+    Pool,
+    Segments,
+)
 
 DEFAULT = AllocatorSettings()
 

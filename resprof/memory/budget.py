@@ -3,27 +3,61 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from resprof.errors import UsageError
-from resprof.memory.assumptions import assumptions_of
+from resprof.errors import Note, UsageError
 from resprof.memory.overlay import Overlay, overlaid
-from resprof.memory.predict import with_context
-from resprof.memory.replay import Full, Peaks, replay
-from resprof.memory.rules import SEGMENT_STEP
-from resprof.memory.search import largest_batch
-from resprof.memory.stream import Stream, flatten
-from resprof.records.answer import Note
-from resprof.records.memory import (
-    AllocatorKind,
-    AllocatorSettings,
+from resprof.memory.prediction import (
     Budget,
     BudgetLimit,
     BudgetRow,
+    CheckedWindow,
     Failure,
+    assumptions_of,
+    with_context,
 )
-from resprof.records.trace import Trace
+from resprof.memory.replay import Full, Peaks, Stream, flatten, replay
+from resprof.memory.rules import SEGMENT_STEP, AllocatorKind, AllocatorSettings
+from resprof.memory.trace import Trace
 from resprof.units import format_bytes
+
+WINDOW = 8
+"""How many batch sizes are tried on either side of an answer; the next multiple of 8 is one."""
+
+
+def largest_batch(
+    fits: Callable[[int], bool], upper: int, *, window: int = WINDOW
+) -> tuple[int, CheckedWindow]:
+    """The largest batch that fits together with every smaller one that was tried; 0 if none.
+
+    ``upper`` is a batch above which nothing fits. Halving finds a candidate; then every batch
+    around it is tried, and around what becomes of it, until nothing changes.
+    """
+    tried: dict[int, bool] = {}
+
+    def try_out(batch: int) -> bool:
+        if batch not in tried:
+            tried[batch] = batch <= upper and fits(batch)
+        return tried[batch]
+
+    low, high = 0, upper + 1
+    if not try_out(1):
+        high = 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if try_out(middle) else (low, middle)
+    answer = low
+    while True:
+        first, last = max(1, answer - window), answer + window
+        for batch in range(first, last + 1):
+            try_out(batch)
+        failing = min(batch for batch, fitted in tried.items() if not fitted)
+        if failing == answer + 1:
+            break
+        answer = failing - 1
+    above = tuple(sorted(batch for batch, fitted in tried.items() if fitted and batch > answer))
+    return answer, CheckedWindow(first=first, last=last, fits_above=above)
+
 
 MOST_BATCH = 2**24
 """Where the search ends if nothing grows with the batch."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from resprof.records.trace import Action, Event, Phase, Role, Trace
+from resprof.memory.trace import Action, Event, Role, Trace
+from resprof.model.recipe import Phase
 
 OUTSIDE = "other"
 """The row of what belongs to no stage: the loss, the optimiser, workspaces."""

@@ -6,12 +6,59 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from resprof.memory.allocator import DEFAULT, CachingAllocator
+from resprof.memory.history import HistoryAction, HistoryEvent
 from resprof.memory.overlay import MATRIX_MULTIPLY
-from resprof.memory.stream import flatten
-from resprof.records.memory import AllocatorSettings, MemoryPeak
-from resprof.records.memory_history import HistoryAction, HistoryEvent
-from resprof.records.trace import Trace
-from resprof.records.validation import EventMatch, ReplayCheck, Unmatched
+from resprof.memory.prediction import MemoryPeak
+from resprof.memory.replay import flatten
+from resprof.memory.rules import AllocatorSettings
+from resprof.memory.trace import Trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmatched:
+    """An allocation that only one side has.
+
+    ``operator`` and ``module`` are empty where unknown; on the GPU's side the module is that of
+    the matched allocation before it.
+    """
+
+    step: int
+    operator: str
+    module: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventMatch:
+    """A recorded history beside the traced events, without what was predicted of workspaces.
+
+    ``only_gpu`` and ``only_predicted`` are in order of execution; ``unexplained_bytes`` are those
+    of ``only_gpu`` outside of convolutions, batch norms and matrix multiplies. ``lifetimes_differ``
+    counts the matched blocks that go before another matched allocation on the GPU than predicted.
+    """
+
+    matched: int
+    matched_bytes: int
+    only_gpu: tuple[Unmatched, ...]
+    only_predicted: tuple[Unmatched, ...]
+    unexplained_bytes: int
+    lifetimes_differ: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayCheck:
+    """The recorded requests put through the allocator model; peaks in bytes.
+
+    ``exact`` says that all three peaks are the recorded ones and that the segments are after every
+    event; ``first_difference`` is the index of the first event after which they are not.
+    """
+
+    requested_bytes: int
+    allocated_bytes: int
+    reserved_bytes: int
+    exact: bool
+    first_difference: int | None
+
 
 _TAKING_MORE = ("convolution", "batch_norm")
 _GROWING = frozenset({HistoryAction.SEGMENT_ALLOC, HistoryAction.SEGMENT_MAP})

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from resprof.memory.calibration import Calibration, Use
 from resprof.memory.rules import MIB
-from resprof.records.calibration import Calibration, Use
-from resprof.records.trace import Action, Event, Phase, Role, Trace
+from resprof.memory.trace import Action, Event, Role, Trace
+from resprof.model.recipe import Phase
 
 CUBLAS_HOPPER = 32 * MIB
 CUBLAS_OTHERS = 8 * MIB + 128 * 1024

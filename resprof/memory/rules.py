@@ -6,8 +6,33 @@ get_allocation_size and roundup_power2_next_division of c10/cuda/CUDACachingAllo
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from enum import StrEnum
+
 from resprof.errors import UsageError
-from resprof.records.memory import AllocatorSettings
+
+
+class AllocatorKind(StrEnum):
+    """How the caching allocator gets memory from the device."""
+
+    DEFAULT = "default"
+    """One cudaMalloc for each segment."""
+    EXPANDABLE = "expandable"
+    """``expandable_segments:True``: one segment for each pool, which grows by pages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllocatorSettings:
+    """What PYTORCH_ALLOC_CONF says about the caching allocator; the defaults are PyTorch's.
+
+    ``roundup_power2_divisions`` is one number for requests of every size, a power of two, 0 for
+    off. Free blocks of ``max_split_bytes`` and more are not split; None is no limit.
+    """
+
+    kind: AllocatorKind = AllocatorKind.DEFAULT
+    roundup_power2_divisions: int = 0
+    max_split_bytes: int | None = None
+
 
 MIB = 2**20
 GRANULE = 512

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resprof.analysis.configurations import Configuration, configurations
-from resprof.analysis.rows import bench_row
-from resprof.records.bench import BenchRow
-from resprof.records.environment import DeviceKind
-from resprof.records.plan import Metric, Plan
-from resprof.records.recipe import Workload, infer
-from resprof.records.run import (
+from resprof.answers.bench.results import BenchRow, bench_row
+from resprof.answers.bench.runs import Configuration, configurations
+from resprof.measure.run import (
     EnergyWindow,
     LaunchEnd,
     LaunchStart,
     MemoryUse,
+    Metric,
     Observation,
     Outcome,
+    Plan,
     Round,
     Stop,
     WarmUp,
 )
-from resprof.records.run_file import Record
-from resprof.records.telemetry import RoundTelemetry, Throttled
+from resprof.measure.run_file import Record
+from resprof.model.environment import DeviceKind, RoundTelemetry, Throttled
+from resprof.model.recipe import Workload, infer
 
 BATCH = 4
 WORKLOAD = Workload(

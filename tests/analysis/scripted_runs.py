@@ -7,24 +7,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resprof.analysis.measured_runs import measured_run
-from resprof.jobs.bench_results import results_of
-from resprof.jobs.compare import ReadRun
-from resprof.records.environment import DeviceKind, Environment
-from resprof.records.plan import Metric, Plan
-from resprof.records.recipe import Workload
-from resprof.records.run import (
+from resprof.answers.bench.run import results_of
+from resprof.answers.bench.runs import measured_run
+from resprof.answers.compare.compare import ReadRun
+from resprof.measure.run import (
     EnergyWindow,
     LaunchEnd,
     LaunchStart,
     MemoryUse,
+    Metric,
     Observation,
     Outcome,
+    Plan,
     Round,
     Stop,
     WarmUp,
 )
-from resprof.records.run_file import Record, to_line
+from resprof.measure.run_file import Record, to_line
+from resprof.model.environment import DeviceKind, Environment
+from resprof.model.recipe import Workload
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.test_environments import FULL
 from tests.measure.simulation import durations, simulate

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.gate import failures
+from resprof.answers.bench.results import Over
+from resprof.answers.compare.compare import compare_runs
+from resprof.answers.compare.comparison import ComparedResult, Presence, Quantity
+from resprof.answers.compare.gate import Limits, Reason, failures
 from resprof.errors import UsageError
-from resprof.jobs.compare import compare_runs
-from resprof.records.bench import Over
-from resprof.records.comparison import ComparedResult, Presence, Quantity, SpeedVerdict
-from resprof.records.environment import Environment
-from resprof.records.gate import Limits, Reason
-from resprof.records.run import LaunchStart, Outcome, Round
-from resprof.records.run_file import Record
+from resprof.measure.run import LaunchStart, Outcome, Round
+from resprof.measure.run_file import Record
+from resprof.model.environment import Environment
+from resprof.stats.comparison import SpeedVerdict
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import (
     ON_GPU,

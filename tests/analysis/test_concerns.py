@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from resprof.analysis.concerns import by_concern
-from resprof.records.comparison import Concern
+from resprof.answers.environment import Concern, by_concern
 from tests.analysis.test_environments import FULL, MOMENT, RECIPE, changed, leaves
 
 

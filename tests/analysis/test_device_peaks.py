@@ -7,13 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.device_peaks import datasheet_peaks, device_notes, measured_peaks, misfits
-from resprof.catalog.devices import device, devices
+from resprof.answers.roofline.peaks import (
+    Arithmetic,
+    MeasuredPeaks,
+    PeakSource,
+    datasheet_peaks,
+    device_notes,
+    measured_peaks,
+    misfits,
+)
 from resprof.errors import UsageError
-from resprof.records.device import Device
-from resprof.records.environment import Environment
-from resprof.records.peaks import Arithmetic, MeasuredPeaks, PeakSource
-from resprof.records.recipe import Precision
+from resprof.model.devices import Device, device, devices
+from resprof.model.environment import Environment
+from resprof.model.recipe import Precision
 from tests.analysis.test_environments import FULL
 
 GIB, MIB = 2**30, 2**20

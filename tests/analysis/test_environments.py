@@ -7,9 +7,16 @@ from typing import Any
 
 import pytest
 
-from resprof.analysis.environments import Difference, differences, holds_for
-from resprof.records.environment import Environment, Gpu, Machine, TorchBuild
-from resprof.records.telemetry import GpuSettings, NvmlReport, NvmlState
+from resprof.answers.environment import Difference, differences, holds_for
+from resprof.model.environment import (
+    Environment,
+    Gpu,
+    GpuSettings,
+    Machine,
+    NvmlReport,
+    NvmlState,
+    TorchBuild,
+)
 
 FULL = Environment(
     date="2026-01-01T00:00:00+00:00",

@@ -6,11 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.gate import failures
-from resprof.jobs.compare import compare_runs
-from resprof.records.gate import Limits, Reason
-from resprof.records.run import Outcome
-from resprof.records.run_file import Record
+from resprof.answers.compare.compare import compare_runs
+from resprof.answers.compare.gate import Limits, Reason, failures
+from resprof.measure.run import Outcome
+from resprof.measure.run_file import Record
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import Launched, as_read, run_of, simple, steady
 

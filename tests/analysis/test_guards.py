@@ -6,17 +6,25 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.guards import (
+from resprof.answers.doctor.findings import (
     BUSY_SHARE,
     LEAST_MEMORY_BYTES,
     STOLEN_SHARE,
     SWAPPED_BYTES,
+    Finding,
+    Severity,
     findings,
 )
-from resprof.records.doctor import Finding, Severity
-from resprof.records.environment import Environment, Gpu, Machine, TorchBuild
-from resprof.records.host import HostState
-from resprof.records.telemetry import GpuSettings, NvmlReport, NvmlState
+from resprof.model.environment import (
+    Environment,
+    Gpu,
+    GpuSettings,
+    HostState,
+    Machine,
+    NvmlReport,
+    NvmlState,
+    TorchBuild,
+)
 
 HOST = HostState(
     window_s=0.2,

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.measured_runs import measured_run
+from resprof.answers.bench.runs import measured_run
 from resprof.errors import UsageError
-from resprof.records.environment import DeviceKind, Environment
-from resprof.records.run import EnergyWindow, LaunchStart, Round, Tile, TiledRound
-from resprof.records.run_file import Record
-from resprof.records.trace import Phase
+from resprof.measure.run import EnergyWindow, LaunchStart, Round, Tile, TiledRound
+from resprof.measure.run_file import Record
+from resprof.model.environment import DeviceKind, Environment
+from resprof.model.recipe import Phase
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import ON_CPU, run_of, simple, steady, with_torch
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.catalog.tables import results as published_results
-from resprof.jobs.compare import beside_published
-from resprof.records.comparison import PublishedBeside
-from resprof.records.environment import Environment
-from resprof.records.recipe import Mode, Precision, Workload, infer, train
-from resprof.report.tables.beside_published import published_tables
+from resprof.answers.compare.compare import beside_published
+from resprof.answers.compare.comparison import PublishedBeside
+from resprof.answers.compare.published import published_tables
+from resprof.model.environment import Environment
+from resprof.model.published import results as published_results
+from resprof.model.recipe import Mode, Precision, Workload, infer, train
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import ON_CPU, as_read, run_of, steady, with_gpu
 

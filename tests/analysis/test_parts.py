@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.analysis.parts import MOST_DEVIATION, parts_of
-from resprof.catalog.networks import resolve
-from resprof.jobs.bench_results import macs_by_tile
-from resprof.records.bench import PartsCheck, PartTime
-from resprof.records.environment import DeviceKind
-from resprof.records.recipe import Mode, Workload, train
-from resprof.records.run import LOSS, Tile, TiledRound
-from resprof.records.run_file import Record
-from resprof.records.trace import Phase
+from resprof.answers.bench.results import MOST_DEVIATION, PartsCheck, PartTime, parts_of
+from resprof.answers.bench.run import macs_by_tile
+from resprof.measure.run import Tile, TiledRound
+from resprof.measure.run_file import Record
+from resprof.model.architecture import LOSS
+from resprof.model.environment import DeviceKind
+from resprof.model.networks import resolve
+from resprof.model.recipe import Mode, Phase, Workload, train
 from tests.analysis.runs import BATCH, WORKLOAD, configuration, end, latency, launch_of, start
 
 FORWARD, BACKWARD, OPTIMIZER = (

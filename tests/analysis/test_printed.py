@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.analysis.printed import deviation, digits_of, judge
-from resprof.records.claim import Verdict
+from resprof.model.published import Verdict, deviation, digits_of, judge
 
 WHOLE = st.integers(0, 10**14)
 PLACES = st.integers(0, 4)

@@ -7,15 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.configurations import configurations
-from resprof.analysis.results import bench_result, with_graph_gains
-from resprof.records.bench import BenchResult, Flag
-from resprof.records.environment import DeviceKind
-from resprof.records.plan import Metric, Plan
-from resprof.records.recipe import Engine, Workload
-from resprof.records.run import MemoryUse, Outcome, StageMemory, Tile, TiledRound
-from resprof.records.run_file import Record
-from resprof.records.trace import Phase
+from resprof.answers.bench.results import BenchResult, Flag, bench_result, with_graph_gains
+from resprof.answers.bench.runs import configurations
+from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, StageMemory, Tile, TiledRound
+from resprof.measure.run_file import Record
+from resprof.model.environment import DeviceKind
+from resprof.model.recipe import Engine, Phase, Workload
 from tests.analysis.runs import (
     WORKLOAD,
     configuration,

@@ -8,23 +8,20 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.device_peaks import datasheet_peaks
-from resprof.catalog.devices import device, devices
-from resprof.catalog.networks import resolve
-from resprof.catalog.tables import results
+from resprof.answers.flops.counts import Per
+from resprof.answers.roofline.peaks import datasheet_peaks
+from resprof.answers.roofline.roofline import Against, roofline
+from resprof.counting.cost import Kind
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
+from resprof.counting.traffic import Fusion, Op, Operator
 from resprof.counting.walk import count
 from resprof.errors import UsageError
-from resprof.jobs.roofline import Against, roofline
-from resprof.records.cost import Kind
-from resprof.records.device import Device
-from resprof.records.flops import Per
-from resprof.records.fusion import Fusion
-from resprof.records.published import PublishedResult
-from resprof.records.recipe import Mode, Optimizer, Precision, Recipe, infer, train
-from resprof.records.trace import Phase
-from resprof.records.traffic import OPTIMIZER, Op, Operator
+from resprof.model.architecture import OPTIMIZER
+from resprof.model.devices import Device, device, devices
+from resprof.model.networks import resolve
+from resprof.model.published import PublishedResult, results
+from resprof.model.recipe import Mode, Optimizer, Phase, Precision, Recipe, infer, train
 
 IMAGE = (224, 224)
 FP32 = 4

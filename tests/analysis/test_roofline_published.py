@@ -11,19 +11,16 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.analysis.roofline import least
-from resprof.catalog.devices import device
-from resprof.catalog.networks import resolve
-from resprof.catalog.tables import results
-from resprof.counting.nodes import sizes_of
+from resprof.answers.roofline.bounds import least
+from resprof.answers.roofline.peaks import Arithmetic, Peaks, PeakSource
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
+from resprof.counting.traffic import Fusion, sizes_of
 from resprof.counting.walk import count
-from resprof.records.device import Device
-from resprof.records.fusion import Fusion
-from resprof.records.peaks import Arithmetic, Peaks, PeakSource
-from resprof.records.published import PublishedResult
-from resprof.records.recipe import Mode, Precision, infer, train
+from resprof.model.devices import Device, device
+from resprof.model.networks import resolve
+from resprof.model.published import PublishedResult, results
+from resprof.model.recipe import Mode, Precision, infer, train
 
 OFFLINE_BATCH = 256
 """Where a source names no batch, as MLPerf does not; large enough that weights weigh nothing."""

@@ -8,14 +8,19 @@ from statistics import fmean, median
 
 import pytest
 
-from resprof.analysis.configurations import Configuration, configurations
-from resprof.analysis.disturbance import DRIFT_SHARE, THROTTLED_SHARE
-from resprof.records.bench import BenchRow, Flag, Over, ThrottledShare
-from resprof.records.plan import Metric, Plan
-from resprof.records.recipe import train
-from resprof.records.run import MemoryUse, Outcome, Round, Stop
-from resprof.records.run_file import Record
-from resprof.records.telemetry import RoundTelemetry, Throttled, ThrottlePolicy
+from resprof.answers.bench.results import (
+    DRIFT_SHARE,
+    THROTTLED_SHARE,
+    BenchRow,
+    Flag,
+    Over,
+    ThrottledShare,
+)
+from resprof.answers.bench.runs import Configuration, configurations
+from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, Round, Stop
+from resprof.measure.run_file import Record
+from resprof.model.environment import RoundTelemetry, Throttled, ThrottlePolicy
+from resprof.model.recipe import train
 from tests.analysis.runs import (
     BATCH,
     WORKLOAD,

@@ -21,7 +21,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from resprof.records.recipe import Recipe
+    from resprof.model.recipe import Recipe
 
 LAUNCHES = 6
 """The fewest that give an interval of 95% over launches."""
@@ -81,7 +81,7 @@ def torchvision(device: str) -> None:
 
 
 def _pairs(device: str) -> Iterator[tuple[str, str, Recipe]]:
-    from resprof.records.recipe import MemoryFormat, Precision, infer
+    from resprof.model.recipe import MemoryFormat, Precision, infer
 
     if device == "cpu":
         yield "resnet18", "resnet18", infer(batch=8, image=(224, 224))
@@ -100,14 +100,13 @@ def _interleaved(name: str, theirs: str, recipe: Recipe, device: str) -> list[fl
     import torch
     from torch.utils.benchmark import Timer
 
-    from resprof.catalog.networks import resolve
-    from resprof.jobs.bench_subject import subject
-    from resprof.jobs.workloads import workload_of
+    from resprof.answers.bench.subject import subject
     from resprof.measure.clock import Clock, CpuClock
     from resprof.measure.cuda import CudaClock
     from resprof.measure.device import set_switches
     from resprof.measure.subject import prepare
-    from resprof.records.recipe import MemoryFormat, Precision
+    from resprof.model.networks import resolve, workload_of
+    from resprof.model.recipe import MemoryFormat, Precision
 
     set_switches(recipe)
     where = torch.device(device)
@@ -170,7 +169,7 @@ def overhead() -> None:
     """What the loop adds to calls of 5 ms, within the timed regions and around them."""
     from resprof.measure.clock import CpuClock
     from resprof.measure.rounds import Taken, TakenTiles, run_rounds
-    from resprof.records.plan import Metric, Plan
+    from resprof.measure.run import Metric, Plan
 
     def spin() -> None:
         end = time.perf_counter_ns() + round(ITERATION_S * 1e9)

@@ -14,9 +14,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from resprof.memory.budget import budget, budget_limit
 from resprof.memory.overlay import default_overlay, overlaid
-from resprof.memory.predict import peak_memory, predict
-from resprof.memory.stream import flatten
-from resprof.records.memory import AllocatorKind, AllocatorSettings
+from resprof.memory.prediction import peak_memory, predict
+from resprof.memory.replay import flatten
+from resprof.memory.rules import AllocatorKind, AllocatorSettings
 from tests.memory.memory_traces import training
 
 LEAST_PER_S = 150

@@ -36,12 +36,12 @@ app()
 
 MANY = """
 import time
-from resprof.catalog.networks import resolve
-from resprof.jobs.trace import trace_workload
+from resprof.model.networks import resolve
+from resprof.answers.memory.traces import trace_workload
 from resprof.memory.overlay import default_overlay, overlaid
-from resprof.memory.predict import peak_memory
-from resprof.memory.stream import flatten
-from resprof.records.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe
+from resprof.memory.prediction import peak_memory
+from resprof.memory.replay import flatten
+from resprof.model.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe
 
 recipe = Recipe(
     mode=Mode.TRAIN, batch=2, image=(224, 224), optimizer=Optimizer.SGD_MOMENTUM,

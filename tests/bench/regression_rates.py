@@ -6,10 +6,9 @@ Run: python -m tests.bench.regression_rates
 
 from __future__ import annotations
 
-from resprof.analysis.gate import failures
-from resprof.jobs.compare import compare_runs
-from resprof.records.gate import Limits, Reason
-from resprof.records.run_file import Record
+from resprof.answers.compare.compare import compare_runs
+from resprof.answers.compare.gate import Limits, Reason, failures
+from resprof.measure.run_file import Record
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import as_read, noisy, run_of
 

@@ -14,12 +14,10 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from resprof.records.comparison import SpeedVerdict
-from resprof.records.plan import Metric
-from resprof.records.run import Stop
-from resprof.statistics.comparison import Comparison, compare
-from resprof.statistics.intervals import order_interval
-from resprof.statistics.series import drift
+from resprof.measure.run import Metric, Stop
+from resprof.stats.comparison import Comparison, SpeedVerdict, compare
+from resprof.stats.intervals import order_interval
+from resprof.stats.series import drift
 from tests.measure.simulation import (
     PLAN,
     SEEDS,

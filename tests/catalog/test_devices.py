@@ -2,8 +2,7 @@ import re
 
 import pytest
 
-from resprof.catalog.devices import device, device_of, devices
-from resprof.records.device import Device
+from resprof.model.devices import Device, device, device_of, devices
 
 DRIVER_NAMES = {
     "Tesla V100-SXM2-32GB": "v100-sxm2-32gb",

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.catalog.families import CIFAR_MOST_LAYERS
-from resprof.catalog.networks import describe, parse_image, resolve, variants
 from resprof.errors import UnknownModel, UsageError
-from resprof.records.architecture import Shortcut, StrideIn
+from resprof.model.architecture import Shortcut, StrideIn
+from resprof.model.families import CIFAR_MOST_LAYERS
+from resprof.model.networks import describe, parse_image, resolve, variants
 
 
 @pytest.mark.parametrize("name", variants())

@@ -6,13 +6,14 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from resprof.catalog import published, tables
-from resprof.catalog.devices import device
-from resprof.catalog.networks import resolve
 from resprof.counting.walk import count
-from resprof.records.architecture import Block
-from resprof.records.published import PublishedResult
-from resprof.records.recipe import Mode
+from resprof.model import published
+from resprof.model import published as tables
+from resprof.model.architecture import Block
+from resprof.model.devices import device
+from resprof.model.networks import resolve
+from resprof.model.published import PublishedResult
+from resprof.model.recipe import Mode
 
 SMALL_BATCH = 8
 """Up to here a GPU waits for launches, so its share of the peak says nothing of a figure."""
@@ -40,7 +41,7 @@ def test_nothing_is_read_at_import() -> None:
         "import sys, pathlib\n"
         "opened = []\n"
         "sys.addaudithook(lambda e, a: opened.append(str(a[0])) if e == 'open' else None)\n"
-        "import resprof.catalog.published, resprof.catalog.tables, resprof.catalog.devices\n"
+        "import resprof.model.published, resprof.model.published, resprof.model.devices\n"
         "print([name for name in opened if name.endswith('.csv')])\n"
         "print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)))\n"
     )

@@ -8,11 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from resprof.cli.main import main
-from resprof.records.environment import DeviceKind
-from resprof.records.recipe import Precision, Recipe, Workload, infer, train
-from resprof.records.run import LaunchEnd, Tile, TiledRound
-from resprof.records.run_file import Record
-from resprof.records.trace import Phase
+from resprof.measure.run import LaunchEnd, Tile, TiledRound
+from resprof.measure.run_file import Record
+from resprof.model.environment import DeviceKind
+from resprof.model.recipe import Phase, Precision, Recipe, Workload, infer, train
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import Launched, run_of, with_gpu
 

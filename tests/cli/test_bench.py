@@ -14,22 +14,34 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from resprof.answers.bench.results import BenchResult, BenchRow, Flag, PartTime
+from resprof.answers.bench.run import results_of, with_prediction
+from resprof.answers.bench.tables import MEANING, bench_tables, long_table
 from resprof.cli.main import main
-from resprof.jobs.bench_results import results_of, with_prediction
-from resprof.records.bench import BenchResult, BenchRow, Flag, PartTime
-from resprof.records.decode import from_plain
-from resprof.records.environment import DeviceKind, Environment, Gpu
-from resprof.records.plan import Metric, Order, Tiling
-from resprof.records.recipe import Engine, Mode, Workload
-from resprof.records.run import EnergyWindow, Outcome, Round, Tile, TiledRound
-from resprof.records.run_file import Record, read_run
-from resprof.records.table import Origin
-from resprof.records.telemetry import RoundTelemetry, Throttled, ThrottlePolicy
-from resprof.records.trace import Phase
-from resprof.report.cells import ASCII
-from resprof.report.tables.bench import bench_tables, long_table
-from resprof.report.tables.flags import MEANING
-from resprof.report.terminal import Screen, terminal
+from resprof.codec import from_plain
+from resprof.measure.run import (
+    EnergyWindow,
+    Metric,
+    Order,
+    Outcome,
+    Round,
+    Tile,
+    TiledRound,
+    Tiling,
+)
+from resprof.measure.run_file import Record, read_run
+from resprof.model.environment import (
+    DeviceKind,
+    Environment,
+    Gpu,
+    RoundTelemetry,
+    Throttled,
+    ThrottlePolicy,
+)
+from resprof.model.recipe import Engine, Mode, Phase, Workload
+from resprof.render.cells import ASCII
+from resprof.render.table import Origin
+from resprof.render.terminal import Screen, terminal
 from tests.jobs.stand_in import ScriptedChild, look, quiet, taken
 from tests.jobs.stand_in_child import environment_of, rounds_of
 
@@ -41,9 +53,9 @@ GPU = Gpu(name="a GPU", uuid="GPU-1", capability="9.0", memory_bytes=2**36, driv
 def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedChild:
     """A child and a look at the machine that are scripted, in a folder of their own."""
     scripted = ScriptedChild()
-    monkeypatch.setattr("resprof.jobs.launches.run_child", scripted)
-    monkeypatch.setattr("resprof.jobs.bench.probe_environment", look)
-    monkeypatch.setattr("resprof.jobs.bench.host_state", quiet)
+    monkeypatch.setattr("resprof.answers.bench.launches.run_child", scripted)
+    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", look)
+    monkeypatch.setattr("resprof.answers.bench.run.host_state", quiet)
     monkeypatch.chdir(tmp_path)
     return scripted
 
@@ -51,7 +63,7 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedChild:
 def on_a_gpu(child: ScriptedChild, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets it say what a child on a GPU would say."""
     here = replace(environment_of(), gpu=GPU)
-    monkeypatch.setattr("resprof.jobs.bench.probe_environment", lambda device: here)
+    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", lambda device: here)
     child.environment = lambda order: here
     child.rounds = gpu_rounds
 
@@ -555,7 +567,7 @@ def test_what_options_alone_rule_out_is_refused_before_anybody_looks_at_the_mach
     capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str | None] = []
-    monkeypatch.setattr("resprof.jobs.bench.probe_environment", looked.append)
+    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", looked.append)
     code, _, _ = run(capsys, "cifar-resnet8", "--precision", "tf32", *CPU, "--run", "run.jsonl")
     assert code == 2
     assert looked == []
@@ -658,7 +670,8 @@ def test_what_would_spoil_a_measurement_is_said_first_and_kept_as_a_note(
     capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "resprof.jobs.bench.host_state", lambda: replace(quiet(), busy_share=0.5, virtual=True)
+        "resprof.answers.bench.run.host_state",
+        lambda: replace(quiet(), busy_share=0.5, virtual=True),
     )
     code, out, err = run(capsys, "cifar-resnet8", "--batch", "2", *CPU, "--json")
     assert code == 0

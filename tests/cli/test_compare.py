@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from resprof.cli.main import main
-from resprof.records.comparison import SpeedVerdict
+from resprof.stats.comparison import SpeedVerdict
 from tests.analysis.scripted_runs import ON_GPU, simple, with_gpu, with_torch, written
 
 
@@ -159,7 +159,7 @@ def test_published_results_stand_beside_without_a_verdict(
 ) -> None:
     from dataclasses import replace
 
-    from resprof.records.recipe import Precision, infer
+    from resprof.model.recipe import Precision, infer
     from tests.analysis.runs import WORKLOAD
     from tests.analysis.scripted_runs import run_of, steady
 

@@ -13,24 +13,24 @@ from typing import Any
 import pytest
 
 from resprof import api
-from resprof.cli.main import main
-from resprof.errors import UsageError
-from resprof.jobs.compare import compare_runs
-from resprof.records.bench import BenchResult
-from resprof.records.comparison import (
+from resprof.answers.bench.results import BenchResult
+from resprof.answers.bench.runs import RunLabel
+from resprof.answers.compare.compare import compare_runs
+from resprof.answers.compare.comparison import (
     ComparedResult,
     ComparedRow,
     ComparedSide,
-    EnvironmentDifference,
     PublishedBeside,
-    RunLabel,
 )
-from resprof.records.environment import Environment
-from resprof.records.recipe import Precision, infer
-from resprof.records.run import Outcome
-from resprof.records.run_file import Record
-from resprof.report.tables.comparison import compare_tables
-from resprof.report.terminal import Screen, terminal
+from resprof.answers.compare.tables import compare_tables
+from resprof.answers.environment import EnvironmentDifference
+from resprof.cli.main import main
+from resprof.errors import UsageError
+from resprof.measure.run import Outcome
+from resprof.measure.run_file import Record
+from resprof.model.environment import Environment
+from resprof.model.recipe import Precision, infer
+from resprof.render.terminal import Screen, terminal
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import (
     ON_GPU,

@@ -14,13 +14,12 @@ from typing import Any
 
 import pytest
 
-from resprof.records.decode import from_plain
-from resprof.records.doctor import DoctorResult, Finding, Severity
-from resprof.records.environment import Environment, Machine
-from resprof.records.host import HostState
-from resprof.report.site.page import tables_html
-from resprof.report.tables.doctor import doctor_tables, findings_table
-from resprof.report.terminal import Screen, terminal
+from resprof.answers.doctor.findings import DoctorResult, Finding, Severity
+from resprof.answers.doctor.tables import doctor_tables, findings_table
+from resprof.codec import from_plain
+from resprof.model.environment import Environment, HostState, Machine
+from resprof.render.page import tables_html
+from resprof.render.terminal import Screen, terminal
 from tests.measure.fake_torch import install
 
 BLOCKED = ("pandas", "jinja2", "altair", "fvcore", "torchvision")

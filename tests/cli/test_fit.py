@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from resprof.catalog.networks import resolve
+from resprof.answers.memory.fit import BudgetResult, GridRow, MemoryResult
 from resprof.cli.main import main
 from resprof.counting.walk import count
-from resprof.records.calibration import Calibration, calibration_text
-from resprof.records.fit import BudgetResult, GridRow, MemoryResult
-from resprof.records.memory import BudgetRow, MemoryPeak, StagePrediction
-from resprof.records.recipe import Recipe
+from resprof.memory.calibration import Calibration, calibration_text
+from resprof.memory.prediction import BudgetRow, MemoryPeak, StagePrediction
+from resprof.model.networks import resolve
+from resprof.model.recipe import Recipe
 
 SMALL = ["cifar-resnet20", "--batch", "32"]
 MIB = 2**20

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from resprof.cli.groups import grouped
+from resprof.cli.options import grouped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from resprof.cli.next_step import next_step
-from resprof.jobs.compare import compare_runs
-from resprof.records.run_file import Record
+from resprof.answers.compare.compare import compare_runs
+from resprof.cli.commands.compare import next_step
+from resprof.measure.run_file import Record
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import (
     ON_GPU,

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from resprof.catalog.devices import device
 from resprof.cli.main import main
-from resprof.records.recipe import Precision, infer
-from resprof.report.cells import ASCII
+from resprof.model.devices import device
+from resprof.model.recipe import Precision, infer
+from resprof.render.cells import ASCII
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import run_of, simple, steady, with_gpu, written
 
@@ -152,10 +152,10 @@ def test_bad_input_gets_two_lines_and_exit_code_2(
 
 @pytest.mark.parametrize("width", [120, 80, 40])
 def test_no_number_is_cut_on_a_narrow_screen(width: int) -> None:
-    from resprof.catalog.networks import resolve
-    from resprof.jobs.roofline import Against, roofline
-    from resprof.report.tables.roofline import roofline_tables
-    from resprof.report.terminal import Screen, terminal
+    from resprof.answers.roofline.roofline import Against, roofline
+    from resprof.answers.roofline.tables import roofline_tables
+    from resprof.model.networks import resolve
+    from resprof.render.terminal import Screen, terminal
 
     found, notes = roofline(
         resolve("resnet50"), infer(batch=8, image=(224, 224)), Against(device=device("l4"))

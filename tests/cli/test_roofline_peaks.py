@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resprof.records.peaks import Arithmetic, MeasuredPeaks, peaks_text
+from resprof.answers.roofline.peaks import Arithmetic, MeasuredPeaks, peaks_text
 from tests.analysis.scripted_runs import steady, written
 from tests.cli.scripted_rooflines import CARD, INFER, answer, notes, records, run
 

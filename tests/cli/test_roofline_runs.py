@@ -8,15 +8,14 @@ from typing import Any
 
 import pytest
 
-from resprof.jobs.roofline import Against, roofline_of_run
-from resprof.records.peaks import Peaks
-from resprof.records.plan import Metric
-from resprof.records.recipe import Engine
-from resprof.records.roofline import FusionBound, RooflineResult, RooflineRow, RooflineTotal
-from resprof.records.run import Outcome
-from resprof.records.run_file import read_run
-from resprof.report.tables.roofline import overview_table, roofline_tables
-from resprof.report.terminal import Screen, terminal
+from resprof.answers.roofline.bounds import FusionBound, RooflineResult, RooflineRow, RooflineTotal
+from resprof.answers.roofline.peaks import Peaks
+from resprof.answers.roofline.roofline import Against, roofline_of_run
+from resprof.answers.roofline.tables import overview_table, roofline_tables
+from resprof.measure.run import Metric, Outcome
+from resprof.measure.run_file import read_run
+from resprof.model.recipe import Engine
+from resprof.render.terminal import Screen, terminal
 from tests.analysis.scripted_runs import simple, steady, written
 from tests.cli.scripted_rooflines import (
     CARD,

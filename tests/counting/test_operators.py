@@ -9,13 +9,13 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.catalog.networks import resolve
+from resprof.counting.cost import Kind
 from resprof.counting.operators import operators
+from resprof.counting.traffic import Moved, Op, Operator
 from resprof.counting.walk import count
-from resprof.records.cost import Kind
-from resprof.records.recipe import Precision, Recipe, infer, train
-from resprof.records.trace import Phase
-from resprof.records.traffic import OPTIMIZER, Moved, Op, Operator
+from resprof.model.architecture import OPTIMIZER
+from resprof.model.networks import resolve
+from resprof.model.recipe import Phase, Precision, Recipe, infer, train
 
 BATCH = 2
 FP32 = 4

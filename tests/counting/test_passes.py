@@ -9,14 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resprof.catalog.networks import resolve, variants
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
+from resprof.counting.traffic import Fusion, Op, Pass
 from resprof.counting.walk import count
-from resprof.records.fusion import Fusion
-from resprof.records.recipe import Mode, Optimizer, Precision, Recipe, infer, train
-from resprof.records.trace import Phase
-from resprof.records.traffic import Op, Pass
+from resprof.model.networks import resolve, variants
+from resprof.model.recipe import Mode, Optimizer, Phase, Precision, Recipe, infer, train
 
 BATCH = 2
 FP32 = 4

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from resprof.catalog.networks import resolve, variants
 from resprof.counting.reconcile import (
     MOST_IN_DOUBLE,
     TORCHVISION,
+    ToolFigure,
     reconcile,
     torchvision_name,
     torchvision_sibling,
 )
 from resprof.counting.walk import count
-from resprof.records.architecture import Architecture
-from resprof.records.reconcile import ToolFigure
+from resprof.model.architecture import Architecture
+from resprof.model.networks import resolve, variants
 
 _IDS = [name for name in variants() if "1202" not in name]
 

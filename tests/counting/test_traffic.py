@@ -15,16 +15,14 @@ from torch.nn import functional as fn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from resprof.catalog.networks import at_image, resolve
-from resprof.counting.nodes import touched
+from resprof.counting.cost import Layer
 from resprof.counting.operators import operators
+from resprof.counting.traffic import Moved, Op, Operator, touched
 from resprof.counting.walk import count
-from resprof.models.build import build
-from resprof.records.architecture import Architecture
-from resprof.records.cost import Layer
-from resprof.records.recipe import Mode, Optimizer, Recipe, infer, train
-from resprof.records.trace import Phase
-from resprof.records.traffic import OPTIMIZER, Moved, Op, Operator
+from resprof.model.architecture import OPTIMIZER, Architecture
+from resprof.model.networks import at_image, resolve
+from resprof.model.recipe import Mode, Optimizer, Phase, Recipe, infer, train
+from resprof.networks.build import build
 
 aten = torch.ops.aten
 BATCH = 2
@@ -204,7 +202,7 @@ def test_what_is_touched_of_an_input_is_what_its_windows_cover(name: str) -> Non
 
 @pytest.mark.parametrize("optimizer", Optimizer)
 def test_the_update_moves_each_state_that_torchs_optimizer_keeps(optimizer: Optimizer) -> None:
-    from resprof.steps.setup import optimizer_of
+    from resprof.networks.step import optimizer_of
 
     architecture = resolve("cifar-resnet8")
     recipe = replace(train(batch=1, image=architecture.image), optimizer=optimizer)

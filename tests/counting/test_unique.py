@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from resprof.catalog.networks import resolve, variants
+from resprof.counting.cost import Kind
 from resprof.counting.unique import unique_convolutions
 from resprof.counting.walk import count
-from resprof.records.cost import Kind
+from resprof.model.networks import resolve, variants
 
 _WEIGHTED = {Kind.CONV, Kind.LINEAR}
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resprof.catalog.networks import at_image, resolve, variants
+from resprof.counting.cost import Kind, NetworkCost, Shape, add_up
 from resprof.counting.walk import count
-from resprof.records.cost import Kind, NetworkCost, Shape, add_up
+from resprof.model.networks import at_image, resolve, variants
 
 ALL = variants()
 

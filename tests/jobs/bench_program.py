@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
+from resprof.answers.bench import run as bench
 from resprof.cli.main import run
-from resprof.jobs import bench
 from resprof.measure import launch
 from tests.jobs.stand_in import command, look, quiet
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from resprof.catalog.networks import resolve
-from resprof.jobs.batch_tries import DeviceLook
-from resprof.jobs.trace import trace_workload
-from resprof.measure.environment import machine_environment
+from resprof.answers.gpu.largest_batch import DeviceLook
+from resprof.answers.gpu.validation import BatchTry
+from resprof.answers.memory.traces import trace_workload
+from resprof.measure.host import machine_environment
 from resprof.memory.overlay import CONTEXT, default_overlay, overlaid
-from resprof.memory.replay import replay
-from resprof.memory.stream import Stream, flatten
-from resprof.records.recipe import Recipe, Workload
-from resprof.records.validation import BatchTry
+from resprof.memory.replay import Stream, flatten, replay
+from resprof.model.networks import resolve
+from resprof.model.recipe import Recipe, Workload
 from tests.jobs.scripted_memory import GPU
 
 BARE_CONTEXT = CONTEXT // 2

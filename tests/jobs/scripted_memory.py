@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import torch
 
-from resprof.measure.environment import machine_environment
+from resprof.measure.host import machine_environment
 from resprof.measure.memory_history import Usage, main
-from resprof.records.environment import Environment, Gpu
-from resprof.records.memory_history import HistoryAction, HistoryEvent
+from resprof.memory.history import HistoryAction, HistoryEvent
+from resprof.model.environment import Environment, Gpu
 
 TOTAL = 80 * 2**30
 GPU = Gpu(name="NVIDIA Test", uuid=None, capability="9.0", memory_bytes=TOTAL, driver="1.2")

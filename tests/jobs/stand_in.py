@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resprof.measure import launch
-from resprof.records.environment import Environment
-from resprof.records.host import HostState
-from resprof.records.plan import Order, Plan
-from resprof.records.recipe import Workload, infer
-from resprof.records.run import LaunchEnd, LaunchStart, Outcome
-from resprof.records.run_file import Record
+from resprof.measure.run import LaunchEnd, LaunchStart, Order, Outcome, Plan
+from resprof.measure.run_file import Record
+from resprof.model.environment import Environment, HostState
+from resprof.model.recipe import Workload, infer
 from tests.jobs.stand_in_child import end_of, environment_of, rounds_of
 
 if TYPE_CHECKING:

@@ -13,20 +13,21 @@ import sys
 import time
 from pathlib import Path
 
-from resprof.records.decode import from_plain
-from resprof.records.environment import DeviceKind, Environment, Machine, TorchBuild
-from resprof.records.plan import Metric, Order
-from resprof.records.recipe import Workload
-from resprof.records.run import (
+from resprof.codec import from_plain
+from resprof.measure.run import (
     LaunchEnd,
     MemoryUse,
+    Metric,
     Observation,
+    Order,
     Outcome,
     Round,
     Stop,
     WarmUp,
 )
-from resprof.records.run_file import Record, to_line
+from resprof.measure.run_file import Record, to_line
+from resprof.model.environment import DeviceKind, Environment, Machine, TorchBuild
+from resprof.model.recipe import Workload
 
 
 def environment_of(version: str = "2.99", date: str = "2026-01-01T00:00:00+00:00") -> Environment:

@@ -9,15 +9,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from resprof.catalog.networks import resolve
+from resprof.answers.gpu.largest_batch import CudaDevice, free_beside, look_around, try_batch
+from resprof.answers.gpu.validation import BatchTry
+from resprof.codec import to_plain
 from resprof.errors import UsageError
-from resprof.jobs.batch_tries import CudaDevice, free_beside, look_around, try_batch
-from resprof.jobs.workloads import workload_of
 from resprof.measure import memory_history
 from resprof.measure.memory_history import Usage
-from resprof.records.codec import to_plain
-from resprof.records.recipe import Precision, Recipe, Workload, train
-from resprof.records.validation import BatchTry
+from resprof.model.networks import resolve, workload_of
+from resprof.model.recipe import Precision, Recipe, Workload, train
 from tests.jobs import scripted_memory
 from tests.jobs.scripted_memory import GPU, ScriptedMemory
 
@@ -72,7 +71,7 @@ def test_any_other_end_is_not(scripted_child: None) -> None:
 
 @pytest.fixture
 def _untouched_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resprof.jobs.batch_tries.prepare_process", lambda _: None)
+    monkeypatch.setattr("resprof.answers.gpu.largest_batch.prepare_process", lambda _: None)
 
 
 class Retried(ScriptedMemory):
@@ -105,7 +104,7 @@ def test_libraries_say_it_in_words_of_their_own(
     def run(*_: object) -> None:
         raise RuntimeError(message)
 
-    monkeypatch.setattr("resprof.jobs.batch_tries.run_on_device", run)
+    monkeypatch.setattr("resprof.answers.gpu.largest_batch.run_on_device", run)
     order = to_plain(workload(2))
     if not ends:
         with pytest.raises(RuntimeError, match=message[:20]):

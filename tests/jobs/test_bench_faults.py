@@ -16,8 +16,8 @@ from typing import IO
 
 import pytest
 
-from resprof.records.run import LaunchStart, Outcome, Round
-from resprof.records.run_file import Record, read_run
+from resprof.measure.run import LaunchStart, Outcome, Round
+from resprof.measure.run_file import Record, read_run
 from tests.jobs.stand_in import WHOLE, ends_soon, is_running, taken
 
 ROOT = Path(__file__).parents[2]

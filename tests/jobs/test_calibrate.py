@@ -13,11 +13,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from resprof.catalog.networks import resolve
-from resprof.cli.main import main
-from resprof.counting.walk import count
-from resprof.errors import EnvironmentMissing
-from resprof.jobs.calibrate import (
+from resprof.answers.gpu.calibrate import (
     Arithmetic,
     Cublas,
     Operators,
@@ -28,15 +24,19 @@ from resprof.jobs.calibrate import (
     measure_operators,
     taken,
 )
-from resprof.measure.environment import machine_environment
+from resprof.cli.main import main
+from resprof.codec import from_plain
+from resprof.counting.cost import Kind, Layer
+from resprof.counting.walk import count
+from resprof.errors import EnvironmentMissing
+from resprof.measure.host import machine_environment
 from resprof.measure.memory_history import Usage
-from resprof.records.calibration import Use, Workspace, read_calibration, shape_text
-from resprof.records.cost import Kind, Layer
-from resprof.records.decode import from_plain
-from resprof.records.environment import Environment, Gpu, TorchBuild
-from resprof.records.memory import MemoryPeak
-from resprof.records.memory_history import HistoryEvent, MemoryHistory
-from resprof.records.recipe import MemoryFormat, Mode, Precision, Recipe, Workload
+from resprof.memory.calibration import Use, Workspace, read_calibration, shape_text
+from resprof.memory.history import HistoryEvent, MemoryHistory
+from resprof.memory.prediction import MemoryPeak
+from resprof.model.environment import Environment, Gpu, TorchBuild
+from resprof.model.networks import resolve
+from resprof.model.recipe import MemoryFormat, Mode, Precision, Recipe, Workload
 
 MIB = 2**20
 FP32 = Arithmetic(maps="float32", weights="float32")
@@ -197,7 +197,7 @@ class StillMemory(ScriptedMemory):
 def test_the_childs_task_measures_every_shape_in_every_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("resprof.jobs.calibrate.BATCHES", (1, 2))
+    monkeypatch.setattr("resprof.answers.gpu.calibrate.BATCHES", (1, 2))
     text = measure_operators(["cifar-resnet8"], StillMemory())
     found = from_plain(Operators, json.loads(text))
     assert found.cublas == Cublas(forward_bytes=0, backward_bytes=0)
@@ -239,8 +239,8 @@ def test_a_history_without_a_gpu_is_refused() -> None:
 def test_the_file_is_written_and_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("resprof.jobs.calibrate._training", history)
-    monkeypatch.setattr("resprof.jobs.calibrate._measured", lambda _: operators(0))
+    monkeypatch.setattr("resprof.answers.gpu.calibrate._training", history)
+    monkeypatch.setattr("resprof.answers.gpu.calibrate._measured", lambda _: operators(0))
     file = tmp_path / "calibration.json"
     assert main(["calibrate", "--device", "cuda", "-o", str(file)]) == 0
     assert capsys.readouterr().out == ""

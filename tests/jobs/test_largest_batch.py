@@ -8,21 +8,21 @@ from dataclasses import replace
 import pytest
 import torch
 
-from resprof.catalog.networks import resolve
-from resprof.errors import EnvironmentMissing, NotMeasured
-from resprof.jobs.batch_tries import DeviceLook
-from resprof.jobs.largest_batch import (
+from resprof.answers.gpu.largest_batch import (
     CONTEXT_BATCH,
     MOST_TRIES,
+    DeviceLook,
     check_largest,
     judged,
     largest_workloads,
 )
-from resprof.jobs.validate_cuda import TOLERANCE
+from resprof.answers.gpu.validate_cuda import TOLERANCE
+from resprof.answers.gpu.validation import BatchTry, LargestBatchCheck
+from resprof.errors import EnvironmentMissing, NotMeasured
+from resprof.memory.calibration import Calibration
 from resprof.memory.overlay import CONTEXT
-from resprof.records.calibration import Calibration
-from resprof.records.recipe import MemoryFormat, Mode, Precision, Workload, train
-from resprof.records.validation import BatchTry, LargestBatchCheck
+from resprof.model.networks import resolve
+from resprof.model.recipe import MemoryFormat, Mode, Precision, Workload, train
 from tests.jobs.model_device import ModelDevice
 from tests.jobs.scripted_memory import GPU
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.jobs.largest_batch import MOST_TRIES, bracket, find_largest
+from resprof.answers.gpu.largest_batch import MOST_TRIES, bracket, find_largest
 
 starts = st.integers(min_value=1, max_value=20_000)
 

@@ -12,17 +12,28 @@ from statistics import median
 
 import pytest
 
+from resprof.answers.bench import launches as job
+from resprof.answers.bench.launches import LaunchOptions, Progress, measure, silent
+from resprof.answers.bench.results import Flag, Over
+from resprof.answers.bench.run import results_of
 from resprof.errors import EnvironmentMissing, UsageError
-from resprof.jobs import launches as job
-from resprof.jobs.bench_results import results_of
-from resprof.jobs.launches import LaunchOptions, Progress, measure, silent
-from resprof.measure.environment import machine_environment
-from resprof.records.bench import Flag, Over
-from resprof.records.environment import DeviceKind, Environment, Gpu
-from resprof.records.plan import Metric, OnOom, Order, Plan, Tiling
-from resprof.records.recipe import Engine, Mode, Optimizer, Precision, Workload
-from resprof.records.run import EnergyWindow, LaunchEnd, LaunchStart, Outcome, Round, Stop
-from resprof.records.run_file import Record, RunFile, read_run, to_line
+from resprof.measure.host import machine_environment
+from resprof.measure.run import (
+    EnergyWindow,
+    LaunchEnd,
+    LaunchStart,
+    Metric,
+    OnOom,
+    Order,
+    Outcome,
+    Plan,
+    Round,
+    Stop,
+    Tiling,
+)
+from resprof.measure.run_file import Record, RunFile, read_run, to_line
+from resprof.model.environment import DeviceKind, Environment, Gpu
+from resprof.model.recipe import Engine, Mode, Optimizer, Precision, Workload
 from tests.jobs.stand_in import (
     PLAN,
     WHOLE,
@@ -599,13 +610,16 @@ def run_python(code: str) -> str:
 
 
 def test_the_parent_loads_no_torch() -> None:
-    assert run_python("import sys, resprof.jobs.bench; print('torch' in sys.modules)") == "False"
+    assert (
+        run_python("import sys, resprof.answers.bench.run; print('torch' in sys.modules)")
+        == "False"
+    )
 
 
 def test_the_child_starts_where_everything_but_torch_is_missing() -> None:
     missing = ("fvcore", "pandas", "rich", "typer", "pynvml", "altair", "jinja2")
     block = f"import sys; sys.modules.update(dict.fromkeys({missing}))"
-    child = "import resprof.measure.child, resprof.jobs.bench_subject; print('ready')"
+    child = "import resprof.measure.child, resprof.answers.bench.subject; print('ready')"
     assert run_python(f"{block}; {child}") == "ready"
 
 

@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import torch
 
-from resprof.catalog.devices import device_of
+from resprof.answers.gpu import peaks
+from resprof.answers.gpu.peaks import measure_peaks, peaks_on_cuda
+from resprof.answers.roofline.peaks import Arithmetic, MeasuredPeaks, read_peaks
 from resprof.cli.main import main
-from resprof.jobs import peaks
-from resprof.jobs.peaks import measure_peaks, peaks_on_cuda
-from resprof.measure.environment import machine_environment
-from resprof.records.codec import to_plain
-from resprof.records.environment import Environment, Gpu
-from resprof.records.peaks import Arithmetic, MeasuredPeaks, read_peaks
+from resprof.codec import to_plain
+from resprof.measure.host import machine_environment
+from resprof.model.devices import device_of
+from resprof.model.environment import Environment, Gpu
 from tests.measure.scripted import ScriptedClock
 
 GPU = Gpu(name="NVIDIA A10", uuid=None, capability="8.6", memory_bytes=2**34, driver="550.1")
@@ -77,7 +77,7 @@ def test_what_a_device_does_not_have_is_not_measured(monkeypatch: pytest.MonkeyP
 
 def test_a_rate_is_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock on which every fifth of what is timed takes 2 ms, but for one outlier."""
-    monkeypatch.setattr("resprof.jobs.peaks._clock", lambda _: ScriptedClock(_durations()))
+    monkeypatch.setattr("resprof.answers.gpu.peaks._clock", lambda _: ScriptedClock(_durations()))
     for each in peaks_on_cuda(run=_in_this_process):
         assert each.flops_per_s == pytest.approx(2 * 64**3 / 0.002)
         assert each.bandwidth_bytes_per_s == pytest.approx(2 * 2**16 / 0.002)
@@ -106,7 +106,7 @@ def test_the_switch_of_fp32_is_as_it_was() -> None:
 def test_calibrate_writes_what_roofline_reads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("resprof.jobs.peaks.peaks_on_cuda", lambda: (_PEAKS,))
+    monkeypatch.setattr("resprof.answers.gpu.peaks.peaks_on_cuda", lambda: (_PEAKS,))
     file = tmp_path / "peaks.jsonl"
     assert main(["calibrate", "--peaks", "-o", str(file)]) == 0
     assert read_peaks(file) == (_PEAKS,)

@@ -17,23 +17,21 @@ from pathlib import Path
 
 import pytest
 
-from resprof.catalog.networks import resolve, variants
-from resprof.counting.walk import count
-from resprof.errors import EnvironmentMissing, UsageError
-from resprof.jobs.report import (
-    MANIFEST,
+from resprof.answers.report.content import Predicted
+from resprof.answers.report.folder import MANIFEST, ReportFolder, manifest_text
+from resprof.answers.report.measured import workloads
+from resprof.answers.report.predicted import predicted
+from resprof.answers.report.report import (
     counted_files,
     measured_files,
     predicted_files,
-    workloads,
     write_report,
 )
-from resprof.jobs.report_folder import ReportFolder
-from resprof.jobs.report_predicted import predicted
-from resprof.records.environment import Environment
-from resprof.records.manifest import manifest_text
-from resprof.records.report import Predicted
-from resprof.records.run import Outcome
+from resprof.counting.walk import count
+from resprof.errors import EnvironmentMissing, UsageError
+from resprof.measure.run import Outcome
+from resprof.model.environment import Environment
+from resprof.model.networks import resolve, variants
 from tests.jobs.stand_in import ScriptedChild, quiet
 from tests.jobs.stand_in_child import environment_of
 
@@ -52,8 +50,10 @@ def _of_one_network() -> Predicted:
 def _small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Predictions of one network, made once, and no pictures; but for what is committed."""
     if "committed" not in request.node.name:
-        monkeypatch.setattr("resprof.jobs.report.predicted", lambda *_, **__: _of_one_network())
-        monkeypatch.setattr("resprof.jobs.report.is_available", lambda: False)
+        monkeypatch.setattr(
+            "resprof.answers.report.report.predicted", lambda *_, **__: _of_one_network()
+        )
+        monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: False)
 
 
 @pytest.mark.parametrize("name", counted_files())
@@ -112,9 +112,9 @@ def odd_environment(*_: object) -> Environment:
 def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every configuration fails, which is a result too."""
     child = ScriptedChild(becomes=lambda _: Outcome.FAILED, environment=odd_environment)
-    monkeypatch.setattr("resprof.jobs.launches.run_child", child)
-    monkeypatch.setattr("resprof.jobs.bench.probe_environment", odd_environment)
-    monkeypatch.setattr("resprof.jobs.bench.host_state", quiet)
+    monkeypatch.setattr("resprof.answers.bench.launches.run_child", child)
+    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", odd_environment)
+    monkeypatch.setattr("resprof.answers.bench.run.host_state", quiet)
 
 
 @pytest.mark.usefixtures("_no_measuring")
@@ -134,9 +134,9 @@ def test_a_second_report_replaces_its_own_files_only(tmp_path: Path) -> None:
 @pytest.fixture
 def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is missing from the report: it can be drawn, though it is not."""
-    monkeypatch.setattr("resprof.jobs.report.is_available", lambda: True)
-    monkeypatch.setattr("resprof.report.drawing.pictures.svg", lambda _: "<svg></svg>")
-    monkeypatch.setattr("resprof.report.drawing.pictures.png", lambda _: b"png")
+    monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: True)
+    monkeypatch.setattr("resprof.render.drawing.pictures.svg", lambda _: "<svg></svg>")
+    monkeypatch.setattr("resprof.render.drawing.pictures.png", lambda _: b"png")
 
 
 def _outdated(folder: Path) -> Path:
@@ -173,9 +173,9 @@ def test_a_report_that_is_not_whole_removes_nothing(
         raise EnvironmentMissing("torch is not installed", hint="install it")
 
     if lacking == "predictions":
-        monkeypatch.setattr("resprof.jobs.report.predicted", no_torch)
+        monkeypatch.setattr("resprof.answers.report.report.predicted", no_torch)
     elif lacking == "charts":
-        monkeypatch.setattr("resprof.jobs.report.is_available", lambda: False)
+        monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: False)
     else:
         (tmp_path / "runs" / "20200101T000000Z.jsonl").write_text("cut")
     again = write_report(tmp_path, measure=False)
@@ -240,7 +240,7 @@ def test_a_report_that_cannot_measure_leaves_no_empty_run_file(
     def no_torch(_: str | None) -> Environment:
         raise EnvironmentMissing("no torch", hint="install it")
 
-    monkeypatch.setattr("resprof.jobs.bench.probe_environment", no_torch)
+    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", no_torch)
     with pytest.raises(EnvironmentMissing):
         write_report(tmp_path)
     assert not list(tmp_path.glob("runs/*"))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from resprof.answers.report.folder import MANIFEST, ReportFolder
 from resprof.errors import UsageError
-from resprof.jobs.report_folder import MANIFEST, ReportFolder
 
 
 @pytest.fixture

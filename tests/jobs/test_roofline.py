@@ -6,13 +6,12 @@ import json
 
 import pytest
 
+from resprof.answers.roofline.bounds import Bound, FusionBound, RooflineResult
 from resprof.api import architecture, roofline
-from resprof.catalog.devices import device
 from resprof.cli.main import main
+from resprof.counting.traffic import Fusion
 from resprof.errors import UsageError
-from resprof.records.device import Device
-from resprof.records.fusion import Fusion
-from resprof.records.roofline import Bound, FusionBound, RooflineResult
+from resprof.model.devices import Device, device
 
 MACS = 4_089_184_256
 """Of one image, as torchvision states to four digits (4.089 GFLOPS)."""

@@ -7,12 +7,11 @@ import sys
 
 import pytest
 
+from resprof.answers.gpu.validation import validate_on_cpu, workloads
+from resprof.answers.memory.traces import LivePeaks
 from resprof.cli.main import main
-from resprof.jobs.trace import LivePeaks
-from resprof.jobs.validate import validate_on_cpu, workloads
-from resprof.records.architecture import Architecture
-from resprof.records.recipe import Recipe
-from resprof.records.trace import Phase
+from resprof.model.architecture import Architecture
+from resprof.model.recipe import Phase, Recipe
 
 
 def judge(predicted: int, measured: int = 1_000_000) -> LivePeaks:
@@ -56,7 +55,9 @@ def test_a_real_run_agrees_within_the_tolerance(capfd: pytest.CaptureFixture[str
 def test_a_prediction_outside_is_an_answer_and_exit_code_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resprof.jobs.validate._in_own_process", lambda *_: judge(2_000_000))
+    monkeypatch.setattr(
+        "resprof.answers.gpu.validation._in_own_process", lambda *_: judge(2_000_000)
+    )
     assert main(["validate", "resnet18"]) == 1
     assert "0 of 5 within 0.05%" in capsys.readouterr().out
 
@@ -91,7 +92,7 @@ def test_a_process_that_ends_before_its_time_is_not_a_bug(
     advice: str,
 ) -> None:
     child = (sys.executable, "-c", f"import os, signal; {dies_of}")
-    monkeypatch.setattr("resprof.jobs.validate.COMMAND", child)
+    monkeypatch.setattr("resprof.answers.gpu.validation.COMMAND", child)
     assert main(["validate", "cifar-resnet8"]) == 4
     error, hint = capsys.readouterr().err.splitlines()
     assert said in error

@@ -11,33 +11,31 @@ from typing import Any
 import pytest
 import torch
 
-from resprof.catalog.networks import resolve
-from resprof.cli.main import main
-from resprof.errors import NotMeasured, UsageError
-from resprof.jobs.fit import largest_batch, predict_memory
-from resprof.jobs.kept_histories import keep_history
-from resprof.jobs.trace import trace_workload
-from resprof.jobs.validate_cuda import (
+from resprof.answers.gpu.validate_cuda import (
     HELD_FROM_BATCH,
     TOLERANCE,
     gpu_workloads,
+    keep_history,
     record_history,
     record_steps,
     validate_histories,
     validate_on_cuda,
 )
-from resprof.jobs.workloads import workload_of
-from resprof.measure.environment import machine_environment
+from resprof.answers.gpu.validation import BatchTry, GpuValidationResult, LargestBatchCheck, Level
+from resprof.answers.memory.fit import largest_batch, predict_memory
+from resprof.answers.memory.traces import trace_workload
+from resprof.cli.main import main
+from resprof.codec import from_plain, to_plain
+from resprof.errors import NotMeasured, UsageError
+from resprof.measure.host import machine_environment
+from resprof.memory.calibration import Calibration
+from resprof.memory.history import MemoryHistory, history_lines, read_history
 from resprof.memory.overlay import default_overlay, overlaid
-from resprof.records.architecture import Architecture
-from resprof.records.calibration import Calibration
-from resprof.records.codec import to_plain
-from resprof.records.decode import from_plain
-from resprof.records.memory import MemoryPeak
-from resprof.records.memory_history import MemoryHistory, history_lines, read_history
-from resprof.records.recipe import Precision, Recipe, Workload, train
-from resprof.records.trace import Action, Role
-from resprof.records.validation import BatchTry, GpuValidationResult, LargestBatchCheck, Level
+from resprof.memory.prediction import MemoryPeak
+from resprof.memory.trace import Action, Role
+from resprof.model.architecture import Architecture
+from resprof.model.networks import resolve, workload_of
+from resprof.model.recipe import Precision, Recipe, Workload, train
 from tests.jobs.model_device import ModelDevice
 from tests.jobs.scripted_memory import GPU, TOTAL, ScriptedMemory
 from tests.memory.memory_histories import CONTEXT, peak_of, recorded
@@ -310,8 +308,8 @@ def test_the_childs_task_runs_the_steps_and_marks_them(changes: dict[str, Any]) 
 def run_cli(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], record: Any, *more: str
 ) -> tuple[int, str, str]:
-    monkeypatch.setattr("resprof.jobs.validate_cuda.record_history", record)
-    monkeypatch.setattr("resprof.jobs.largest_batch.CudaDevice", ModelDevice)
+    monkeypatch.setattr("resprof.answers.gpu.validate_cuda.record_history", record)
+    monkeypatch.setattr("resprof.answers.gpu.largest_batch.CudaDevice", ModelDevice)
     code = main(["validate", "cifar-resnet8", "--device", "cuda", *more])
     out, err = capsys.readouterr()
     return code, out, err
@@ -357,8 +355,8 @@ def test_the_largest_batch_counts_like_the_other_rows(
     code: int,
     words: list[str],
 ) -> None:
-    monkeypatch.setattr("resprof.jobs.largest_batch.CudaDevice", lambda: device)
-    monkeypatch.setattr("resprof.jobs.validate_cuda.record_history", scripted)
+    monkeypatch.setattr("resprof.answers.gpu.largest_batch.CudaDevice", lambda: device)
+    monkeypatch.setattr("resprof.answers.gpu.validate_cuda.record_history", scripted)
     arguments = ["validate", "cifar-resnet8", "--device", "cuda"]
     assert main(arguments) == code
     out = capsys.readouterr().out

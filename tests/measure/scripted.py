@@ -9,8 +9,8 @@ from unittest.mock import patch
 
 from resprof.measure.clock import Call, TiledCall, Timing
 from resprof.measure.rounds import Course, Taken, TakenTiles, run_rounds
-from resprof.records.environment import DeviceKind
-from resprof.records.plan import Metric, Plan
+from resprof.measure.run import Metric, Plan
+from resprof.model.environment import DeviceKind
 
 
 class ScriptedClock:

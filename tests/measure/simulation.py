@@ -11,11 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median
 
-from resprof.records.comparison import SpeedVerdict
-from resprof.records.plan import Metric, Plan
-from resprof.records.run import Stop
-from resprof.statistics.comparison import Comparison, compare
-from resprof.statistics.intervals import Interval, order_interval
+from resprof.measure.run import Metric, Plan, Stop
+from resprof.stats.comparison import Comparison, SpeedVerdict, compare
+from resprof.stats.intervals import Interval, order_interval
 from tests.measure.scripted import run
 
 SEEDS = 500

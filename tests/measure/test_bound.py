@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from resprof.answers.gpu.validation import _in_own_process, workloads
 from resprof.errors import EnvironmentMissing, UsageError
-from resprof.jobs.validate import _in_own_process, workloads
 from resprof.measure import bound
 from resprof.measure.bound import command, explain, inherited, raise_explained
 from tests.jobs.stand_in import ends_soon, is_running

@@ -10,21 +10,18 @@ from typing import Any, cast
 import pytest
 import torch
 
-from resprof.jobs.bench_subject import subject
-from resprof.jobs.launches import SUBJECT
+from resprof.answers.bench.launches import SUBJECT
+from resprof.answers.bench.subject import subject
 from resprof.measure import child
 from resprof.measure.clock import CpuClock
 from resprof.measure.nvml import Nvml
-from resprof.measure.rounds import Taken
-from resprof.measure.sink import RoundSink
+from resprof.measure.rounds import RoundSink, Taken
+from resprof.measure.run import EnergyWindow, LaunchEnd, Metric, Order, Outcome, Plan, Round
+from resprof.measure.run_file import Record
 from resprof.measure.subject import prepare
-from resprof.records.environment import DeviceKind
-from resprof.records.plan import Metric, Order, Plan
-from resprof.records.recipe import Workload, train
-from resprof.records.run import EnergyWindow, LaunchEnd, Outcome, Round
-from resprof.records.run_file import Record
-from resprof.records.telemetry import GpuReading
-from resprof.steps.steps import Steps
+from resprof.model.environment import DeviceKind, GpuReading
+from resprof.model.recipe import Workload, train
+from resprof.networks.step import Steps
 
 PLAN = Plan(least_rounds=1, round_s=0.001, round_calls=1, warm_up_calls=1, warm_up_s=0.0)
 WORKLOAD = Workload(

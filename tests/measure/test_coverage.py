@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resprof.records.comparison import SpeedVerdict
-from resprof.records.plan import Metric, Plan
-from resprof.records.run import Stop
-from resprof.statistics.percentiles import percentile
-from resprof.statistics.series import drift
+from resprof.measure.run import Metric, Plan, Stop
+from resprof.stats.comparison import SpeedVerdict
+from resprof.stats.intervals import percentile
+from resprof.stats.series import drift
 from tests.measure.scripted import run
 from tests.measure.simulation import (
     SEEDS,

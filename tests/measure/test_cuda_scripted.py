@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from resprof.measure.cuda import _IN_FLIGHT, CudaClock
-from resprof.measure.engines import run_by
-from resprof.records.recipe import Engine
+from resprof.measure.subject import run_by
+from resprof.model.recipe import Engine
 
 _MS = 1e-3
 

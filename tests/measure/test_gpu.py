@@ -11,22 +11,19 @@ from statistics import median
 import pytest
 import torch
 
-from resprof.analysis.parts import MOST_DEVIATION
-from resprof.catalog.networks import resolve
-from resprof.jobs.bench_subject import subject
-from resprof.jobs.workloads import workload_of
+from resprof.answers.bench.results import MOST_DEVIATION
+from resprof.answers.bench.subject import subject
 from resprof.measure.cuda import CudaClock
 from resprof.measure.device import gpu, set_switches
-from resprof.measure.energy import over_calls
 from resprof.measure.nvml import open_nvml
-from resprof.measure.rounds import Taken, TakenTiles, run_rounds
+from resprof.measure.rounds import Taken, TakenTiles, over_calls, run_rounds
+from resprof.measure.run import Metric, Plan, Tiling
 from resprof.measure.subject import Work, prepare
 from resprof.measure.tiles import Tiled
-from resprof.records.comparison import SpeedVerdict
-from resprof.records.environment import DeviceKind
-from resprof.records.plan import Metric, Plan, Tiling
-from resprof.records.recipe import Engine, MemoryFormat, Mode, Precision, Recipe, infer, train
-from resprof.statistics.comparison import compare
+from resprof.model.environment import DeviceKind
+from resprof.model.networks import resolve, workload_of
+from resprof.model.recipe import Engine, MemoryFormat, Mode, Precision, Recipe, infer, train
+from resprof.stats.comparison import SpeedVerdict, compare
 from tests.measure.scripted import Kept
 
 pytestmark = [

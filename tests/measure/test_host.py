@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from resprof.codec import from_plain, to_plain
 from resprof.measure.host import (
     WINDOW_S,
     CpuTime,
@@ -19,9 +20,7 @@ from resprof.measure.host import (
     parse_virtual,
     shares,
 )
-from resprof.records.codec import to_plain
-from resprof.records.decode import from_plain
-from resprof.records.host import HostState
+from resprof.model.environment import HostState
 
 STAT = """\
 cpu  300 10 90 1000 20 1 9 40 5 0

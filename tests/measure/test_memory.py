@@ -11,18 +11,15 @@ import torch
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
-from resprof.catalog.networks import resolve
+from resprof.answers.bench.subject import subject
+from resprof.counting.cost import Kind
 from resprof.counting.walk import count
-from resprof.jobs.bench_subject import subject
-from resprof.jobs.workloads import workload_of
 from resprof.measure.memory import kept_for_backward, largest_live_sets, measure_memory
 from resprof.measure.subject import Work, prepare
-from resprof.records.architecture import Architecture
-from resprof.records.cost import Kind
-from resprof.records.recipe import Checkpoint, Engine, Precision, Recipe, infer, train
-from resprof.records.run import LOSS
-from resprof.steps.steps import Steps
-from resprof.steps.watch import Watch
+from resprof.model.architecture import LOSS, Architecture
+from resprof.model.networks import resolve, workload_of
+from resprof.model.recipe import Checkpoint, Engine, Precision, Recipe, infer, train
+from resprof.networks.step import Steps, Watch
 
 _CPU = torch.device("cpu")
 _FP32 = 4

@@ -11,7 +11,7 @@ import torch
 from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
 from resprof.measure import memory_history
 from resprof.measure.memory_history import CudaMemory, operator_of, reduced, run_in_child
-from resprof.records.memory_history import HistoryAction, HistoryEvent
+from resprof.memory.history import HistoryAction, HistoryEvent
 
 on_gpu = [
     pytest.mark.gpu,

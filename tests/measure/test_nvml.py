@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from resprof.measure.gpu_processes import others
+from resprof.codec import from_plain, to_plain
 from resprof.measure.nvml import Nvml, between, normal_pci, open_nvml
-from resprof.records.codec import to_plain
-from resprof.records.decode import from_plain
-from resprof.records.telemetry import (
+from resprof.measure.nvml_device import others
+from resprof.model.environment import (
     GpuReading,
     GpuSettings,
     NvmlReport,

@@ -10,8 +10,7 @@ import torch
 
 from resprof.measure.device import gpu
 from resprof.measure.nvml import Nvml, between, open_nvml
-from resprof.records.environment import DeviceKind
-from resprof.records.telemetry import NvmlState
+from resprof.model.environment import DeviceKind, NvmlState
 
 pytestmark = [
     pytest.mark.gpu,

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from resprof.errors import EnvironmentMissing, UsageError
-from resprof.measure.environment import machine_environment
+from resprof.measure.host import machine_environment
 from resprof.measure.probe import COMMAND, probe, probe_environment
-from resprof.records.telemetry import NvmlState
+from resprof.model.environment import NvmlState
 from tests.measure.fake_torch import install
 
 

@@ -13,8 +13,7 @@ import pytest
 
 from resprof.measure.clock import Call, CpuClock, Mark, Timing
 from resprof.measure.rounds import Taken, TakenTiles, is_steady, run_rounds
-from resprof.records.plan import Metric, Plan
-from resprof.records.run import Stop
+from resprof.measure.run import Metric, Plan, Stop
 from tests.measure.scripted import Kept, ScriptedClock, run
 
 _LATENCY, _THROUGHPUT = Metric.LATENCY, Metric.THROUGHPUT

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from resprof.catalog.networks import resolve
+from resprof.answers.bench.subject import subject
 from resprof.errors import EnvironmentMissing
-from resprof.jobs.bench_subject import subject
-from resprof.jobs.workloads import workload_of
 from resprof.measure.device import is_out_of_memory
 from resprof.measure.subject import Work, prepare
-from resprof.records.recipe import (
+from resprof.model.networks import resolve, workload_of
+from resprof.model.recipe import (
     Checkpoint,
     Engine,
     MemoryFormat,

@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from resprof.catalog.networks import resolve
-from resprof.jobs.bench_subject import subject
-from resprof.jobs.workloads import workload_of
+from resprof.answers.bench.subject import subject
 from resprof.measure.clock import CpuClock
+from resprof.measure.run import Tile, Tiling
 from resprof.measure.subject import Work, prepare
 from resprof.measure.tiles import Tiled
-from resprof.models.stages import stage_paths
-from resprof.records.plan import Tiling
-from resprof.records.recipe import Checkpoint, Recipe, infer, train
-from resprof.records.run import LOSS, Tile
-from resprof.records.trace import Phase
+from resprof.model.architecture import LOSS
+from resprof.model.networks import resolve, workload_of
+from resprof.model.recipe import Checkpoint, Phase, Recipe, infer, train
+from resprof.networks.build import stage_paths
 
 _TRAIN = train(batch=2, image=(32, 32))
 _INFER = infer(batch=2, image=(32, 32))

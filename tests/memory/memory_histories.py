@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from resprof.memory.allocator import CachingAllocator
-from resprof.memory.stream import flatten
-from resprof.records.memory import MemoryPeak
-from resprof.records.memory_history import HistoryAction, HistoryEvent
-from resprof.records.trace import Trace
+from resprof.memory.history import HistoryAction, HistoryEvent
+from resprof.memory.prediction import MemoryPeak
+from resprof.memory.replay import flatten
+from resprof.memory.trace import Trace
 
 CONTEXT = 480 * 2**20
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from resprof.records.trace import Action, Event, Phase, Role, Trace
+from resprof.memory.trace import Action, Event, Role, Trace
+from resprof.model.recipe import Phase
 
 KEY = "synthetic"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from resprof.records.memory import AllocatorKind, AllocatorSettings
+from resprof.memory.rules import AllocatorKind, AllocatorSettings
 
 MIB = 1024 * 1024
 

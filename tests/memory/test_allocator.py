@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resprof.memory.allocator import CachingAllocator, DeviceFull
-from resprof.records.memory import AllocatorKind, AllocatorSettings
+from resprof.memory.rules import AllocatorKind, AllocatorSettings
 from tests.memory.slow_allocator import OutOfMemory, SlowAllocator
 
 MIB = 1024 * 1024

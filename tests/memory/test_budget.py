@@ -7,16 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resprof.codec import from_plain, to_json
 from resprof.errors import UsageError
-from resprof.memory.budget import MOST_BATCH, budget, budget_limit
+from resprof.memory.budget import MOST_BATCH, WINDOW, budget, budget_limit, largest_batch
 from resprof.memory.overlay import default_overlay, overlaid
-from resprof.memory.replay import replay
-from resprof.memory.search import WINDOW, largest_batch
-from resprof.memory.stream import flatten
-from resprof.records.codec import to_json
-from resprof.records.decode import from_plain
-from resprof.records.memory import AllocatorKind, AllocatorSettings, Budget, BudgetLimit
-from resprof.records.trace import Role
+from resprof.memory.prediction import Budget, BudgetLimit
+from resprof.memory.replay import flatten, replay
+from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.trace import Role
 from tests.memory.memory_traces import TraceWriter, training
 
 MIB = 2**20

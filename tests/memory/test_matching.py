@@ -11,16 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resprof.memory.history import HistoryAction, HistoryEvent
 from resprof.memory.matching import (
+    Unmatched,
     common_subsequence,
     match_events,
     replay_history,
     takes_more,
 )
-from resprof.memory.stream import flatten
-from resprof.records.memory_history import HistoryAction, HistoryEvent
-from resprof.records.trace import Action, Event, Role, Trace
-from resprof.records.validation import Unmatched
+from resprof.memory.replay import flatten
+from resprof.memory.trace import Action, Event, Role, Trace
 from tests.memory.memory_histories import peak_of, recorded
 from tests.memory.memory_traces import inference, training
 

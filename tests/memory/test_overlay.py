@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from resprof.catalog.networks import resolve
 from resprof.counting.walk import count
 from resprof.errors import UsageError
+from resprof.memory.calibration import (
+    Calibration,
+    Use,
+    Workspace,
+    calibration_text,
+    read_calibration,
+    shape_text,
+)
 from resprof.memory.overlay import (
     Overlay,
     calibrated_overlay,
@@ -17,18 +24,10 @@ from resprof.memory.overlay import (
     extremes,
     overlaid,
 )
-from resprof.memory.replay import follow
-from resprof.memory.stream import flatten
-from resprof.records.calibration import (
-    Calibration,
-    Use,
-    Workspace,
-    calibration_text,
-    read_calibration,
-    shape_text,
-)
-from resprof.records.recipe import MemoryFormat, Precision
-from resprof.records.trace import Action, Event, Phase, Role, Trace
+from resprof.memory.replay import flatten, follow
+from resprof.memory.trace import Action, Event, Role, Trace
+from resprof.model.networks import resolve
+from resprof.model.recipe import MemoryFormat, Phase, Precision
 from tests.memory.memory_traces import TraceWriter, training
 
 MIB = 1024 * 1024

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resprof.codec import from_plain, to_json
+from resprof.errors import Note
 from resprof.memory.overlay import CONTEXT, default_overlay, extremes, overlaid
-from resprof.memory.predict import peak_memory, predict
-from resprof.memory.stream import flatten
-from resprof.records.answer import Note
-from resprof.records.codec import to_json
-from resprof.records.decode import from_plain
-from resprof.records.memory import AllocatorKind, AllocatorSettings, MemoryPrediction
-from resprof.records.trace import Phase, Role
+from resprof.memory.prediction import MemoryPrediction, peak_memory, predict
+from resprof.memory.replay import flatten
+from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.trace import Role
+from resprof.model.recipe import Phase
 from tests.memory.memory_traces import inference, training
 
 TRAINING, INFERENCE = training(), inference()

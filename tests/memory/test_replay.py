@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resprof.memory.allocator import CachingAllocator
-from resprof.memory.replay import follow, replay
-from resprof.memory.stream import flatten
-from resprof.records.memory import AllocatorKind, AllocatorSettings
-from resprof.records.trace import Action, Phase, Role, Trace
+from resprof.memory.replay import flatten, follow, replay
+from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.trace import Action, Role, Trace
+from resprof.model.recipe import Phase
 from tests.memory.memory_traces import TraceWriter, inference, training
 
 MIB = 1024 * 1024

@@ -9,8 +9,7 @@ import pytest
 
 from resprof.errors import UsageError
 from resprof.memory.allocator import CachingAllocator, DeviceFull
-from resprof.memory.rules import block_bytes, segment_bytes
-from resprof.records.memory import AllocatorKind, AllocatorSettings
+from resprof.memory.rules import AllocatorKind, AllocatorSettings, block_bytes, segment_bytes
 
 MIB = 1024 * 1024
 EXPANDABLE = AllocatorSettings(kind=AllocatorKind.EXPANDABLE)

@@ -6,9 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from resprof.catalog.networks import resolve
-from resprof.models.batch_norm import settle_batch_norm
-from resprof.models.build import build
+from resprof.model.networks import resolve
+from resprof.networks.build import build, settle_batch_norm
 
 State = list[tuple[str, bool, float | None]]
 

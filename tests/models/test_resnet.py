@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from resprof.catalog.networks import resolve
 from resprof.errors import UsageError
-from resprof.models.build import build
-from resprof.models.resnet import BasicBlock, Bottleneck, PadShortcut, ResNet
-from resprof.records.architecture import Stage
+from resprof.model.architecture import Stage
+from resprof.model.networks import resolve
+from resprof.networks.build import build
+from resprof.networks.resnet import BasicBlock, Bottleneck, PadShortcut, ResNet
 
 
 def test_option_a_takes_every_second_pixel_and_adds_zero_channels() -> None:

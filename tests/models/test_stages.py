@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resprof.catalog.networks import at_image, resolve
+from resprof.counting.cost import Shape
 from resprof.counting.walk import count
-from resprof.models.build import build
-from resprof.models.stages import stage_paths
-from resprof.records.cost import Shape
+from resprof.model.networks import at_image, resolve
+from resprof.networks.build import build, stage_paths
 
 NETWORKS = (
     "resnet18",

@@ -7,9 +7,8 @@ from types import ModuleType
 import pytest
 import torch
 
-from resprof.catalog.networks import resolve
-from resprof.models.batch_norm import settle_batch_norm
-from resprof.models.build import build
+from resprof.model.networks import resolve
+from resprof.networks.build import build, settle_batch_norm
 
 _SIDE = 64
 

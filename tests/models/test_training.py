@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from resprof.catalog.networks import resolve
-from resprof.models.build import build
+from resprof.model.networks import resolve
+from resprof.networks.build import build
 
 _IMAGES = 8
 _CLASSES = 4

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from resprof.catalog.networks import at_image, resolve, variants
+from resprof.counting.cost import Kind, Shape
 from resprof.counting.walk import count
-from resprof.models.build import build
-from resprof.records.architecture import Architecture
-from resprof.records.cost import Kind, Shape
+from resprof.model.architecture import Architecture
+from resprof.model.networks import at_image, resolve, variants
+from resprof.networks.build import build
 
 _WEIGHTED = {Kind.CONV: nn.Conv2d, Kind.BN: nn.BatchNorm2d, Kind.LINEAR: nn.Linear}
 _DOUBLE = {"cifar-resnet1202-C", "cifar-plain1202"}

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils import flop_counter
 
-from resprof.catalog.families import MEMBERS
-from resprof.catalog.networks import resolve
-from resprof.counting import tool_text
+from resprof.counting import reconcile as tool_text
 from resprof.counting.reconcile import TORCHVISION, reconcile, torchvision_name
 from resprof.counting.walk import count
-from resprof.models.build import build
-from resprof.records.architecture import Architecture
+from resprof.model.architecture import Architecture
+from resprof.model.families import MEMBERS
+from resprof.model.networks import resolve
+from resprof.networks.build import build
 
 fvcore_nn = pytest.importorskip("fvcore.nn")
 thop = pytest.importorskip("thop")

@@ -7,7 +7,7 @@ import shlex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.records.recipe import Workload, infer
+from resprof.model.recipe import Workload, infer
 
 
 @given(st.floats(min_value=2**-10, max_value=16.0, allow_nan=False))

@@ -24,10 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resprof.errors import EnvironmentMissing, UsageError
-from resprof.records.environment import DeviceKind
-from resprof.records.plan import Metric
-from resprof.records.run import LaunchEnd, Outcome, Round
-from resprof.records.run_file import Record, RunFile, from_line, read_run, to_line
+from resprof.measure.run import LaunchEnd, Metric, Outcome, Round
+from resprof.measure.run_file import Record, RunFile, from_line, read_run, to_line
+from resprof.model.environment import DeviceKind
 
 KINDS = typing.get_args(Record)
 _SCALARS: dict[type, st.SearchStrategy[Any]] = {
@@ -352,7 +351,7 @@ def test_a_closed_file_takes_nothing(path: Path) -> None:
 _HOLDER = """
 import sys
 from pathlib import Path
-from resprof.records.run_file import RunFile
+from resprof.measure.run_file import RunFile
 with RunFile(Path(sys.argv[1]), resume=True):
     print("open", flush=True)
     sys.stdin.read()

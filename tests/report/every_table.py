@@ -13,27 +13,24 @@ from typing import Any
 
 import pytest
 
+from resprof.answers.doctor.findings import DoctorResult, Finding, Severity
+from resprof.answers.doctor.tables import doctor_tables, findings_table
+from resprof.answers.memory.traces import live_peaks
+from resprof.answers.report.content import ReportContent
+from resprof.answers.report.counted import counted_exhibits
+from resprof.answers.report.front import speeds_table
+from resprof.answers.report.measured import measured_device, measured_exhibits
+from resprof.answers.report.page import document
+from resprof.answers.report.predicted import predicted, predicted_exhibits
+from resprof.answers.report.report import counted
 from resprof.cli.main import main
 from resprof.cli.output import Output
-from resprof.jobs.report_counted import counted
-from resprof.jobs.report_measured import measured_device
-from resprof.jobs.report_predicted import predicted
-from resprof.jobs.trace import live_peaks
-from resprof.records.answer import Answer
-from resprof.records.chart import Chart
-from resprof.records.doctor import DoctorResult, Finding, Severity
-from resprof.records.document import Exhibit, Placed
-from resprof.records.report import ReportContent
-from resprof.records.run import Outcome
-from resprof.records.run_file import Record
-from resprof.records.table import Table
-from resprof.report.charts.table import chart_table
-from resprof.report.contents.counted import counted_exhibits
-from resprof.report.contents.measured import measured_exhibits
-from resprof.report.contents.page import document
-from resprof.report.contents.predicted import predicted_exhibits
-from resprof.report.tables.doctor import doctor_tables, findings_table
-from resprof.report.tables.front import speeds_table
+from resprof.measure.run import Outcome
+from resprof.measure.run_file import Record
+from resprof.render.answer import Answer
+from resprof.render.chart import Chart, chart_table
+from resprof.render.document import Exhibit, Placed
+from resprof.render.table import Table
 from tests.analysis.scripted_runs import (
     ON_GPU,
     Launched,
@@ -73,14 +70,16 @@ def every_table(folder: Path) -> list[Shown]:
             assert len(found) == before + 1, arguments
 
         # Judged here: five processes would load torch five times.
-        patch.setattr("resprof.jobs.validate._in_own_process", live_peaks)
+        patch.setattr("resprof.answers.gpu.validation._in_own_process", live_peaks)
         for arguments in _ANYWHERE:
             typed(0, *arguments)
         for code, *of_runs in _of_runs(folder):
             typed(code, *of_runs)
         for code, device, record in _GPUS:
-            patch.setattr("resprof.jobs.largest_batch.CudaDevice", lambda device=device: device)
-            patch.setattr("resprof.jobs.validate_cuda.record_history", record)
+            patch.setattr(
+                "resprof.answers.gpu.largest_batch.CudaDevice", lambda device=device: device
+            )
+            patch.setattr("resprof.answers.gpu.validate_cuda.record_history", record)
             typed(code, "validate", SMALL, "--device", "cuda")
         _scripted_bench(patch)
         typed(0, "bench", SMALL, "--batch", "1,8", "--run", folder / "bench.jsonl")
@@ -92,8 +91,8 @@ def every_table(folder: Path) -> list[Shown]:
 def _scripted_bench(patch: pytest.MonkeyPatch) -> None:
     """A GPU that there need not be, and its child."""
     child = ScriptedChild()
-    patch.setattr("resprof.jobs.launches.run_child", child)
-    patch.setattr("resprof.jobs.bench.host_state", quiet)
+    patch.setattr("resprof.answers.bench.launches.run_child", child)
+    patch.setattr("resprof.answers.bench.run.host_state", quiet)
     on_a_gpu(child, patch)
 
 

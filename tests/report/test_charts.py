@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.records.chart import Axis, Chart, ChartKind, Guide, Point, Series
-from resprof.records.table import Form, Origin
-from resprof.report.charts.table import chart_table
-from resprof.report.drawing import labels, theme
-from resprof.report.drawing.labels import around, placed
-from resprof.report.drawing.pictures import svg
+from resprof.render.chart import Axis, Chart, ChartKind, Guide, Point, Series, chart_table
+from resprof.render.drawing import lines as labels
+from resprof.render.drawing import theme
+from resprof.render.drawing.lines import around, placed
+from resprof.render.drawing.pictures import svg
+from resprof.render.table import Form, Origin
 
 LIMIT = "A card with a name"
 CHAR = 0.5

@@ -17,17 +17,16 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from resprof.records.codec import to_json
-from resprof.records.comparison import Quantity
-from resprof.records.table import Form, Table, Value
-from resprof.report.cells import cell, headings, one_line
-from resprof.report.markdown import markdown
-from resprof.report.sheet import sheet
-from resprof.report.site.table import table_html
-from resprof.report.terminal import Screen, terminal
+from resprof.answers.compare.comparison import Quantity
+from resprof.codec import to_json
+from resprof.render.cells import cell, headings, one_line
+from resprof.render.formats import markdown, sheet
+from resprof.render.page import table_html
+from resprof.render.table import Form, Table, Value
+from resprof.render.terminal import Screen, terminal
 from tests.report.every_table import Shown, every_table
 
-TABLES = Path(__file__).parents[2] / "resprof" / "report" / "tables"
+ANSWERS = Path(__file__).parents[2] / "resprof" / "answers"
 ADDS_UP = {Form.COUNT, Form.SI, Form.BYTES, Form.SECONDS, Form.SHARE}
 BY_ITSELF = {
     "memory_share",
@@ -71,9 +70,9 @@ def _names(value: ast.expr) -> list[str]:
 
 def _made() -> Iterator[list[str]]:
     """The names at each place in the code that makes a table."""
-    for file in TABLES.glob("*.py"):
+    for file in ANSWERS.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "Table":
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Table", "tabulate"}:
                 (name,) = (each.value for each in node.keywords if each.arg == "name")
                 yield _names(name)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from resprof.catalog.networks import resolve
-from resprof.jobs.count import flops
-from resprof.jobs.report_measured import measured_device
-from resprof.records.recipe import Optimizer, Recipe, Workload, infer, train
-from resprof.records.report import MeasuredDevice
-from resprof.report.tables.front import MOST_ROWS, costs_table, speeds_table
+from resprof.answers.flops.counts import flops
+from resprof.answers.report.content import MeasuredDevice
+from resprof.answers.report.front import MOST_ROWS, costs_table, speeds_table
+from resprof.answers.report.measured import measured_device
+from resprof.model.networks import resolve
+from resprof.model.recipe import Optimizer, Recipe, Workload, infer, train
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import run_of, steady, with_gpu
 

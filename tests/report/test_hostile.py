@@ -9,11 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from resprof.records.table import Column, Form, Table
-from resprof.report.markdown import markdown
-from resprof.report.sheet import sheet
-from resprof.report.site.page import tables_html
-from resprof.report.terminal import Screen, terminal
+from resprof.render.formats import markdown, sheet
+from resprof.render.page import tables_html
+from resprof.render.table import Column, Form, Table
+from resprof.render.terminal import Screen, terminal
 
 HOSTILE = (
     "<script>alert(1)</script>",

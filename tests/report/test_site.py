@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from resprof.jobs.report import written_files
-from resprof.jobs.report_counted import counted
-from resprof.jobs.report_measured import measured_device
-from resprof.records.environment import Environment
-from resprof.records.report import ReportContent
-from resprof.report.tables.front import speeds_table
+from resprof.answers.report.content import ReportContent
+from resprof.answers.report.front import speeds_table
+from resprof.answers.report.measured import measured_device
+from resprof.answers.report.report import counted, written_files
+from resprof.model.environment import Environment
 from tests.analysis.scripted_runs import of, run_of, steady, with_gpu
 from tests.report.browser import CHROMIUM, Page, browser
 

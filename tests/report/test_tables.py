@@ -15,15 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from resprof.catalog.networks import resolve
 from resprof.counting.walk import count
-from resprof.records.table import Column, Form, Origin, Table
-from resprof.report.cells import cell
-from resprof.report.data import data
-from resprof.report.markdown import markdown
-from resprof.report.sheet import sheet
-from resprof.report.site.table import table_html
-from resprof.report.terminal import Screen, terminal
+from resprof.model.networks import resolve
+from resprof.render.cells import cell
+from resprof.render.formats import data, markdown, sheet
+from resprof.render.page import table_html
+from resprof.render.table import Column, Form, Origin, Table
+from resprof.render.terminal import Screen, terminal
 
 GOLDEN = Path(__file__).parent / "golden"
 SCREENS = {

@@ -6,19 +6,18 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.jobs.bench_results import results_of
-from resprof.jobs.roofline import Against, roofline_of_run
-from resprof.records.bench import BenchResult, StageActivation
-from resprof.records.chart import Chart
-from resprof.records.recipe import MemoryFormat, Optimizer, Recipe, Workload, train
-from resprof.records.roofline import RooflineResult
-from resprof.report.charts.batch import batch_charts
-from resprof.report.charts.energy import energy_chart
-from resprof.report.tables import bench, roofline
-from resprof.report.tables.configurations import network_text, workload_text
-from resprof.report.tables.measured import activations_table, measured_table
-from resprof.report.tables.recipe import recipe_text
-from resprof.report.terminal import Screen, terminal
+from resprof.answers.bench import tables as bench
+from resprof.answers.bench.results import BenchResult, StageActivation
+from resprof.answers.bench.run import results_of
+from resprof.answers.bench.tables import activations_table, measured_table
+from resprof.answers.report.charts import batch_charts, energy_chart
+from resprof.answers.roofline import tables as roofline
+from resprof.answers.roofline.bounds import RooflineResult
+from resprof.answers.roofline.roofline import Against, roofline_of_run
+from resprof.answers.workloads import network_text, recipe_text, workload_text
+from resprof.model.recipe import MemoryFormat, Optimizer, Recipe, Workload, train
+from resprof.render.chart import Chart
+from resprof.render.terminal import Screen, terminal
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import of, run_of, steady, with_gpu
 from tests.cli.scripted_rooflines import CARD

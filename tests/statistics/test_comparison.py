@@ -11,9 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from resprof.records.comparison import SpeedVerdict
-from resprof.statistics.comparison import Comparison, compare
-from resprof.statistics.ranks import mann_whitney_counts
+from resprof.stats.comparison import Comparison, SpeedVerdict, compare
+from resprof.stats.ranks import mann_whitney_counts
 
 
 def test_the_ratio_is_the_median_of_the_ratios_of_all_pairs() -> None:

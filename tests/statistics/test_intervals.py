@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.statistics.intervals import Interval, order_interval, relative_half_width
+from resprof.stats.intervals import Interval, order_interval, relative_half_width
 
 _SEEDS = 500
 _ROUNDS = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resprof.statistics.percentiles import PERCENTILE_MINIMA, percentile, percentile_minimum
+from resprof.stats.intervals import PERCENTILE_MINIMA, percentile, percentile_minimum
 
 
 @pytest.mark.parametrize(("percent", "published"), [(90, 64), (95, 130), (99, 662)])

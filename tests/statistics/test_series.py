@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.statistics.series import drift, lag1
+from resprof.stats.series import drift, lag1
 
 
 def _rises(values: tuple[int, ...]) -> int:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.statistics.intervals import order_interval
-from resprof.statistics.stopping import rounds_wanted, target_met
+from resprof.stats.intervals import order_interval
+from resprof.stats.stopping import rounds_wanted, target_met
 
 _LEAST, _MOST, _TARGET = 6, 60, 0.005
 

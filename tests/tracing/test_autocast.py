@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from resprof.catalog.networks import resolve
-from resprof.jobs.trace import network_of
-from resprof.records.environment import DeviceKind
-from resprof.records.recipe import (
+from resprof.answers.memory.traces import network_of
+from resprof.memory.trace import Action
+from resprof.model.environment import DeviceKind
+from resprof.model.networks import resolve
+from resprof.model.recipe import (
     Checkpoint,
     Mode,
     Optimizer,
     OptimizerImpl,
+    Phase,
     Precision,
     Recipe,
 )
-from resprof.records.trace import Action, Phase
-from resprof.tracing.record import record
+from resprof.networks.recorder import record
 
 _HEADER = Path(torch.__file__).parent / "include" / "ATen" / "autocast_mode.h"
 

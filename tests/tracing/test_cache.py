@@ -14,21 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.catalog.networks import resolve
+from resprof.answers.memory import traces as job
 from resprof.errors import UsageError
-from resprof.jobs import trace as job
-from resprof.records.recipe import (
+from resprof.memory.cache import TraceCache, decode, default_directory, encode
+from resprof.memory.trace import Action, Event, Role, Trace
+from resprof.model.networks import resolve
+from resprof.model.recipe import (
     Checkpoint,
     Engine,
     MemoryFormat,
     Mode,
     Optimizer,
     OptimizerImpl,
+    Phase,
     Precision,
     Recipe,
 )
-from resprof.records.trace import Action, Event, Phase, Role, Trace
-from resprof.tracing.cache import TraceCache, decode, default_directory, encode
 
 RECIPE = Recipe(
     mode=Mode.TRAIN,
@@ -215,7 +216,9 @@ def test_the_key_is_all_that_decides_and_no_more() -> None:
 def test_another_torch_has_other_traces(monkeypatch: pytest.MonkeyPatch) -> None:
     network = resolve("cifar-resnet20")
     key = job.trace_key(network, RECIPE)
-    monkeypatch.setattr("resprof.jobs.trace.metadata.version", lambda name: f"{name} of tomorrow")
+    monkeypatch.setattr(
+        "resprof.answers.memory.traces.metadata.version", lambda name: f"{name} of tomorrow"
+    )
     assert job.trace_key(network, RECIPE) != key
 
 
@@ -227,10 +230,10 @@ def test_a_graph_is_not_predicted() -> None:
 _FROM_THE_CACHE = """
 import sys
 from pathlib import Path
-from resprof.catalog.networks import resolve
-from resprof.jobs.trace import trace_workload
-from resprof.records.recipe import Mode, Recipe
-from resprof.tracing.cache import TraceCache
+from resprof.model.networks import resolve
+from resprof.answers.memory.traces import trace_workload
+from resprof.model.recipe import Mode, Recipe
+from resprof.memory.cache import TraceCache
 recipe = Recipe(mode=Mode.INFER, batch=int(sys.argv[2]), image=(32, 32))
 cache = TraceCache(directory=Path(sys.argv[1]))
 found = trace_workload(resolve("cifar-resnet20"), recipe, cache=cache)

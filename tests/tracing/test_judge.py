@@ -6,17 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.catalog.networks import resolve
-from resprof.jobs.trace import live_peaks
-from resprof.records.recipe import (
+from resprof.answers.memory.traces import live_peaks
+from resprof.model.networks import resolve
+from resprof.model.recipe import (
     Checkpoint,
     Mode,
     Optimizer,
     OptimizerImpl,
+    Phase,
     Precision,
     Recipe,
 )
-from resprof.records.trace import Phase
 
 TOLERANCE = 0.0005
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from resprof.tracing import kernels, raw, recorder, selfcheck
-from resprof.tracing.errors import UnknownTorch
+from resprof.memory import trace as raw
+from resprof.networks import recorder
+from resprof.networks import recorder as kernels
+from resprof.networks import tracer as selfcheck
+from resprof.networks.recorder import UnknownTorch
 
 
 @pytest.fixture(autouse=True)

@@ -10,30 +10,30 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resprof.catalog.networks import resolve
+from resprof.answers.bench.subject import subject
+from resprof.answers.memory.traces import network_of, phase_peaks
+from resprof.counting.cost import Kind
 from resprof.counting.walk import count
 from resprof.errors import UsageError
-from resprof.jobs.bench_subject import subject
-from resprof.jobs.trace import network_of, phase_peaks
 from resprof.measure.memory import kept_for_backward, largest_live_sets
 from resprof.measure.subject import prepare
-from resprof.records.architecture import Architecture
-from resprof.records.cost import Kind
-from resprof.records.recipe import (
+from resprof.memory.trace import Action, Event, Role, Trace
+from resprof.model.architecture import LOSS, Architecture
+from resprof.model.networks import resolve
+from resprof.model.recipe import (
     Checkpoint,
     MemoryFormat,
     Mode,
     Optimizer,
     OptimizerImpl,
+    Phase,
     Precision,
     Recipe,
     Workload,
 )
-from resprof.records.run import LOSS
-from resprof.records.trace import Action, Event, Phase, Role, Trace
-from resprof.steps.network import Network
-from resprof.tracing.errors import NotTraceable
-from resprof.tracing.trace import TRACED, trace, trace_alone
+from resprof.networks.recorder import NotTraceable
+from resprof.networks.step import Network
+from resprof.networks.tracer import TRACED, trace, trace_alone
 
 _FP32, _INT64 = 4, 8
 

@@ -10,15 +10,15 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resprof.catalog.networks import at_image, resolve, variants
+from resprof.counting.cost import NetworkCost, Shape
 from resprof.counting.walk import count
+from resprof.counting.witness import WitnessCount
+from resprof.counting.witness_fvcore import count_with_fvcore
+from resprof.counting.witness_torch import count_with_torch
 from resprof.errors import EnvironmentMissing
-from resprof.models.build import build
-from resprof.records.architecture import Architecture
-from resprof.records.cost import NetworkCost, Shape
-from resprof.records.witness import WitnessCount
-from resprof.witnesses.fvcore_counts import count_with_fvcore
-from resprof.witnesses.torch_counts import count_with_torch
+from resprof.model.architecture import Architecture
+from resprof.model.networks import at_image, resolve, variants
+from resprof.networks.build import build
 
 AT_DEFAULT_IMAGE = ("resnet50", "resnet50-v1.5", "vgg16", "cifar-resnet20")
 

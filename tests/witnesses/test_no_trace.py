@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as module_hooks
 
-from resprof.catalog.networks import resolve
-from resprof.models.build import build
-from resprof.records.cost import Shape
-from resprof.records.witness import WitnessCount
-from resprof.witnesses.fvcore_counts import count_with_fvcore
-from resprof.witnesses.torch_counts import count_with_torch
+from resprof.counting.cost import Shape
+from resprof.counting.witness import WitnessCount
+from resprof.counting.witness_fvcore import count_with_fvcore
+from resprof.counting.witness_torch import count_with_torch
+from resprof.model.networks import resolve
+from resprof.networks.build import build
 
 Witness = Callable[[nn.Module, Shape], WitnessCount]
 

@@ -1,1 +1,1 @@
-"""One file per command: it reads options, asks a job, and hands tables to the output."""
+"""One file per command: it reads options, asks for an answer, and hands tables to the output."""

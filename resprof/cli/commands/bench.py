@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from resprof.answers.bench.results import NOT_MEASURED
+from resprof.answers.doctor.findings import Finding, Severity
 from resprof.cli import options as opt
-from resprof.cli import recipe as rec
-from resprof.cli.groups import grouped
-from resprof.cli.network import NetworkOptions
+from resprof.cli import options as rec
+from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise, say
 from resprof.cli.stopped import Stopped
-from resprof.errors import EXIT_OK, NotMeasured, UsageError, printable
-from resprof.records.answer import Answer, Note
-from resprof.records.bench import NOT_MEASURED
-from resprof.records.doctor import Finding, Severity
-from resprof.records.plan import ENERGY_S, Metric, OnOom, Plan, Tiling
-from resprof.records.recipe import Engine, MemoryFormat, Mode, Workload
+from resprof.errors import EXIT_OK, Note, NotMeasured, UsageError, printable
+from resprof.measure.run import ENERGY_S, Metric, OnOom, Plan, Tiling
+from resprof.model.recipe import Engine, MemoryFormat, Mode, Workload
+from resprof.render.answer import Answer
 from resprof.units import parse_count, parse_seconds, parse_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from resprof.jobs.launches import LaunchOptions
+    from resprof.answers.bench.launches import LaunchOptions
+
 
 MOST_LAUNCHES = 1000
 _DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
@@ -107,8 +107,8 @@ def bench(
         for arithmetic in precisions
         for size in batches
     ]
-    from resprof.jobs.launches import LaunchOptions
-    from resprof.jobs.workloads import workload_of
+    from resprof.answers.bench.launches import LaunchOptions
+    from resprof.model.networks import workload_of
 
     options = LaunchOptions(
         device=_device(device),
@@ -127,9 +127,9 @@ def _run(
     resume: bool,  # an option, handed on
     out: Output,
 ) -> int:
-    from resprof.jobs.bench import bench as run_bench
-    from resprof.jobs.bench import new_run_file
-    from resprof.report.tables.bench import bench_tables, long_table
+    from resprof.answers.bench.run import bench as run_bench
+    from resprof.answers.bench.run import new_run_file
+    from resprof.answers.bench.tables import bench_tables, long_table
 
     with nullcontext(Path(run)) if run is not None else new_run_file() as file:
         try:

@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 
 from resprof.cli import options as opt
-from resprof.cli import recipe as rec
-from resprof.cli.groups import grouped
-from resprof.cli.network import NetworkOptions
+from resprof.cli import options as rec
+from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
 from resprof.errors import EXIT_NO, EXIT_OK
-from resprof.records.answer import Answer
-from resprof.records.memory import MARGIN
-from resprof.records.recipe import MemoryFormat, Mode, Precision
-from resprof.records.table import Table
+from resprof.memory.prediction import MARGIN
+from resprof.model.recipe import MemoryFormat, Mode, Precision
+from resprof.render.answer import Answer
+from resprof.render.table import Table
 from resprof.units import parse_share, parse_size
 
 
@@ -50,11 +49,11 @@ def budget(
 ) -> int:
     """Find the largest batch for a memory budget, without a GPU."""
     out = output.checked()
-    from resprof.jobs.devices import memory_and_capability
-    from resprof.jobs.fit import largest_batch
-    from resprof.records.calibration import read_calibration
-    from resprof.report.tables.budget import budget_sheets, budget_table, grid_table
-    from resprof.report.tables.recipe import assumptions_table
+    from resprof.answers.devices import memory_and_capability
+    from resprof.answers.memory.fit import largest_batch
+    from resprof.answers.memory.tables import budget_sheets, budget_table, grid_table
+    from resprof.answers.workloads import assumptions_table
+    from resprof.memory.calibration import read_calibration
 
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
     total, capability = memory_and_capability(memory, device, calibrated, precision)

@@ -27,11 +27,11 @@ def calibrate(
         raise UsageError(
             f"no calibration for device {printable(device)}", hint="write --device cuda"
         )
-    from resprof.jobs import peaks as measured
-    from resprof.jobs.calibrate import calibrate_on_cuda
-    from resprof.records.calibration import calibration_text
-    from resprof.records.peaks import peaks_text
-    from resprof.report.files import check_writable, write_whole
+    from resprof.answers.gpu import peaks as measured
+    from resprof.answers.gpu.calibrate import calibrate_on_cuda
+    from resprof.answers.roofline.peaks import peaks_text
+    from resprof.memory.calibration import calibration_text
+    from resprof.render.files import check_writable, write_whole
 
     file = Path(output) if output not in (None, "-") else None
     if file is not None:

@@ -9,16 +9,61 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resprof.cli.groups import grouped
+from resprof.answers.bench.results import Over
+from resprof.answers.bench.runs import RunLabel
+from resprof.answers.compare.comparison import ComparedResult, ComparedRow, Presence
+from resprof.cli.options import grouped
 from resprof.cli.output import Format, Output, OutputOptions, advise, say
-from resprof.errors import EXIT_NO, EXIT_OK, UsageError, printable, printable_path
-from resprof.records.answer import Answer, Note
+from resprof.errors import EXIT_NO, EXIT_OK, Note, UsageError, printable, printable_path
+from resprof.render.answer import Answer
+from resprof.stats.comparison import SpeedVerdict
 from resprof.units import parse_share
 
 if TYPE_CHECKING:
-    from resprof.jobs.compare import ReadRun
-    from resprof.records.comparison import PublishedBeside
-    from resprof.records.gate import Limits
+    from resprof.answers.compare.compare import ReadRun
+    from resprof.answers.compare.comparison import PublishedBeside
+    from resprof.answers.compare.gate import Limits
+
+
+_SIGNED = 6
+"""So many launches a side give an interval of 95% with room to leave out the odd ones."""
+
+
+def next_step(runs: Sequence[RunLabel], results: Sequence[ComparedResult], *, asks: bool) -> str:
+    """A command to type and why, for the first thing that is open."""
+    files = " ".join(shlex.quote(run.name) for run in runs)
+    rows = [(result, row) for result in results for row in result.rows]
+    for verdicts, why in (
+        ({SpeedVerdict.INCONCLUSIVE}, "inconclusive so far; the baseline needs as many"),
+        (
+            {SpeedVerdict.SLOWER, SpeedVerdict.FASTER},
+            "signs the verdict; the baseline needs as many",
+        ),
+    ):
+        for result, row in rows:
+            open_ = row.over is Over.ROUNDS or row.verdict is SpeedVerdict.INCONCLUSIVE
+            if row.verdict in verdicts and open_:
+                return f"{_more_launches(result, row)}   ({why})"
+    beside = f"resprof compare {files} --published   (beside what others have published)"
+    if not all(result.comparable for result in results):
+        return beside
+    for result in results:
+        if result.presence is Presence.BASELINE_ONLY:
+            return f"{_bench(result, launches=_SIGNED)}   (the baseline has it)"
+    return beside if asks else f"resprof compare {files} --fail-on slower:2%   (for a script)"
+
+
+def _more_launches(result: ComparedResult, row: ComparedRow) -> str:
+    launches = max((side.launches for side in (row.baseline, row.candidate) if side), default=1)
+    return _bench(result, launches=_SIGNED if launches < _SIGNED else 2 * launches)
+
+
+def _bench(result: ComparedResult, *, launches: int) -> str:
+    return (
+        f"resprof bench {result.workload.text} --device {result.candidate.device.kind} "
+        f"--launches {launches} --resume --run {shlex.quote(result.candidate.name)}"
+    )
+
 
 _QUESTIONS = ("slower", "memory", "energy")
 _EXAMPLE = "write it like --fail-on slower:2% or --fail-on slower:2%,memory:5%"
@@ -49,7 +94,7 @@ def compare(
     output: OutputOptions,
 ) -> int:
     """Show a run file again, or hold runs against a baseline."""
-    from resprof.jobs.compare import is_same, read, refuse_overwriting, refuse_same
+    from resprof.answers.compare.compare import is_same, read, refuse_overwriting, refuse_same
 
     out = output.checked()
     limits = _limits(fail_on, strict=strict)
@@ -76,8 +121,8 @@ def compare(
 
 def _show(run: ReadRun, out: Output, *, published: bool) -> int:
     """What one run holds, as `resprof bench` shows it."""
-    from resprof.report.tables.bench import bench_tables, long_table
-    from resprof.report.tables.beside_published import published_tables
+    from resprof.answers.bench.tables import bench_tables, long_table
+    from resprof.answers.compare.published import published_tables
 
     beside = _published([run]) if published else ()
     out.write(
@@ -103,14 +148,12 @@ def _compare(
     published: bool,
 ) -> int:
     """Every run after the first against the first."""
-    from resprof.analysis.gate import failures
-    from resprof.cli.next_step import next_step
-    from resprof.jobs.compare import compare_runs
-    from resprof.report.tables.beside_published import published_tables
-    from resprof.report.tables.comparison import compare_tables
-    from resprof.report.tables.comparison_sheet import compare_sheet
-    from resprof.report.tables.failures import failure_text
-    from resprof.statistics.comparison import MARGIN
+    from resprof.answers.compare.compare import compare_runs
+    from resprof.answers.compare.gate import failures
+    from resprof.answers.compare.published import published_tables
+    from resprof.answers.compare.sheet import compare_sheet
+    from resprof.answers.compare.tables import compare_tables, failure_text
+    from resprof.stats.comparison import MARGIN
 
     if limits is not None:
         _refuse_gate(runs, strict=strict)
@@ -140,7 +183,7 @@ def _compare(
 
 
 def _published(runs: Sequence[ReadRun]) -> tuple[PublishedBeside, ...]:
-    from resprof.jobs.compare import beside_published
+    from resprof.answers.compare.compare import beside_published
 
     found = beside_published(runs)
     if not found:
@@ -190,7 +233,7 @@ def _refuse_gate(runs: Sequence[ReadRun], *, strict: bool) -> None:
 
 def _limits(text: str | None, *, strict: bool) -> Limits | None:
     """Reads ``--fail-on``."""
-    from resprof.records.gate import Limits
+    from resprof.answers.compare.gate import Limits
 
     if text is None:
         if strict:

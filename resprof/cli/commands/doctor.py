@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from resprof.cli.groups import grouped
+from resprof.cli.options import grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.records.answer import Answer
+from resprof.render.answer import Answer
 
 
 @grouped
@@ -13,9 +13,8 @@ def doctor(
     output: OutputOptions,
 ) -> None:
     """Say what would spoil a measurement here, and how to mend it."""
-    from resprof.jobs.doctor import examine
-    from resprof.records.doctor import Severity
-    from resprof.report.tables.doctor import doctor_tables, findings_table
+    from resprof.answers.doctor.findings import Severity, examine
+    from resprof.answers.doctor.tables import doctor_tables, findings_table
 
     out = output.checked()
     environment, result = examine()

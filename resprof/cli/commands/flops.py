@@ -6,19 +6,17 @@ from typing import Annotated
 
 import typer
 
+from resprof.answers.flops.counts import FlopsResult, Per, WitnessCheck
+from resprof.answers.flops.counts import flops as count_flops
+from resprof.answers.flops.tables import CONVENTION, comparison_table, flops_table, long_table
 from resprof.cli import options as opt
-from resprof.cli.groups import grouped
-from resprof.cli.network import NetworkOptions
+from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.errors import EXIT_NO, EXIT_OK, UsageError
-from resprof.jobs.count import flops as count_flops
-from resprof.records.answer import Answer, Note
-from resprof.records.architecture import Architecture
-from resprof.records.flops import FlopsResult, Per, WitnessCheck
-from resprof.records.recipe import Mode
-from resprof.records.table import Table
-from resprof.report.tables.edit import with_model
-from resprof.report.tables.flops import CONVENTION, comparison_table, flops_table, long_table
+from resprof.errors import EXIT_NO, EXIT_OK, Note, UsageError
+from resprof.model.architecture import Architecture
+from resprof.model.recipe import Mode
+from resprof.render.answer import Answer
+from resprof.render.table import Table, with_model
 
 _CONVENTION = Note(code="convention", message=CONVENTION)
 
@@ -86,7 +84,7 @@ def flops(
 
 
 def _checked(architecture: Architecture, mode: Mode) -> tuple[WitnessCheck, ...]:
-    from resprof.jobs.check import check_counts  # only --check loads torch
+    from resprof.answers.flops.check import check_counts  # only --check loads torch
 
     return check_counts(architecture, mode)
 
@@ -118,8 +116,7 @@ def _csv(results: tuple[FlopsResult, ...]) -> list[Table]:
 def _extra(result: FlopsResult, *, full: bool = False) -> list[Table]:
     if result.unique is None and result.check is None and result.reconcile is None:
         return []
-    from resprof.report.tables.others import check_table, reconcile_table
-    from resprof.report.tables.shapes import unique_table
+    from resprof.answers.flops.tables import check_table, reconcile_table, unique_table
 
     shown = []
     if result.unique is not None:

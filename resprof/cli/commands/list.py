@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from resprof.cli.groups import grouped
+from resprof.cli.options import grouped
 from resprof.cli.output import Output, OutputOptions, advise
-from resprof.records.answer import Answer
+from resprof.render.answer import Answer
 
 
 @grouped
@@ -28,8 +28,7 @@ def list_networks(
 
 
 def _list_networks(out: Output) -> None:
-    from resprof.jobs.networks import networks
-    from resprof.report.tables.networks import list_table
+    from resprof.answers.networks import list_table, networks
 
     result = networks()
     out.write(
@@ -41,9 +40,8 @@ def _list_networks(out: Output) -> None:
 
 
 def _list_devices(out: Output) -> None:
-    from resprof.catalog.devices import devices
-    from resprof.records.device import DevicesResult
-    from resprof.report.tables.devices import devices_table
+    from resprof.answers.devices import devices_table
+    from resprof.model.devices import DevicesResult, devices
 
     result = DevicesResult(rows=devices())
     out.write(

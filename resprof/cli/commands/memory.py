@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from resprof.cli import options as opt
-from resprof.cli import recipe as rec
-from resprof.cli.groups import grouped
-from resprof.cli.network import NetworkOptions
+from resprof.cli import options as rec
+from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.records.answer import Answer
-from resprof.records.recipe import MemoryFormat, Mode
+from resprof.model.recipe import MemoryFormat, Mode
+from resprof.render.answer import Answer
 
 
 @grouped
@@ -54,12 +53,12 @@ def memory(
         for chosen in precisions
         for size in batches
     ]
-    from resprof.jobs.devices import capability_of
-    from resprof.jobs.fit import predict_memory
-    from resprof.records.calibration import read_calibration
-    from resprof.records.memory import AllocatorKind, AllocatorSettings
-    from resprof.report.tables.memory import memory_overview, memory_sheet, memory_tables
-    from resprof.report.tables.recipe import assumptions_table
+    from resprof.answers.devices import capability_of
+    from resprof.answers.memory.fit import predict_memory
+    from resprof.answers.memory.tables import memory_overview, memory_sheet, memory_tables
+    from resprof.answers.workloads import assumptions_table
+    from resprof.memory.calibration import read_calibration
+    from resprof.memory.rules import AllocatorKind, AllocatorSettings
 
     kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from resprof.cli.groups import grouped
+from resprof.cli.options import grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.records.answer import Answer
+from resprof.render.answer import Answer
 
 
 @grouped
@@ -21,9 +21,8 @@ def paper(
     output: OutputOptions,
 ) -> None:
     """Compute every figure of the paper again."""
-    from resprof.jobs.paper import check_paper
-    from resprof.records.paper import PaperResult
-    from resprof.report.tables.paper import claims_table
+    from resprof.answers.paper.claims import PaperResult, check_paper
+    from resprof.answers.paper.tables import claims_table
 
     out = output.checked()
     claims = check_paper(only)

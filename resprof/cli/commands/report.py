@@ -11,7 +11,7 @@ import typer
 from resprof.cli.output import Force, emit, say, stdout_screen
 from resprof.cli.stopped import Stopped
 from resprof.errors import EXIT_OK, NotMeasured, UsageError
-from resprof.records.recipe import Workload
+from resprof.model.recipe import Workload
 
 
 def report(
@@ -28,8 +28,8 @@ def report(
     force: Force = False,
 ) -> int:
     """Count, check the paper, measure, predict; write it all."""
-    from resprof.jobs.report import write_report
-    from resprof.report.terminal import terminal
+    from resprof.answers.report.report import write_report
+    from resprof.render.terminal import terminal
 
     if not out.strip():
         raise UsageError("--out names no folder", hint="name one, such as --out reports")

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from resprof.answers.flops.counts import Per
 from resprof.cli import options as opt
-from resprof.cli import recipe as rec
-from resprof.cli.groups import grouped
-from resprof.cli.network import NetworkOptions
+from resprof.cli import options as rec
+from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise
-from resprof.errors import UsageError, named_after
-from resprof.records.answer import Answer, Note
-from resprof.records.flops import Per
-from resprof.records.fusion import Fusion
-from resprof.records.recipe import Engine, MemoryFormat, Mode, Precision
+from resprof.counting.traffic import Fusion
+from resprof.errors import Note, UsageError, named_after
+from resprof.model.recipe import Engine, MemoryFormat, Mode, Precision
+from resprof.render.answer import Answer
 
 if TYPE_CHECKING:
-    from resprof.jobs.roofline import Against
-    from resprof.records.environment import Environment
-    from resprof.records.roofline import RooflineResult
+    from resprof.answers.roofline.bounds import RooflineResult
+    from resprof.answers.roofline.roofline import Against
+    from resprof.model.environment import Environment
+
 
 _DEFAULTS: dict[str, Any] = {
     "mode": Mode.INFER,
@@ -107,9 +107,9 @@ def roofline(
 def _against(
     device: str | None, peaks: str | None, per: Per, fusion: Fusion | None, *, among_run: bool
 ) -> Against:
-    from resprof.jobs.devices import device_called
-    from resprof.jobs.roofline import Against
-    from resprof.records.peaks import read_peaks
+    from resprof.answers.devices import device_called
+    from resprof.answers.roofline.peaks import read_peaks
+    from resprof.answers.roofline.roofline import Against
 
     if device is None and peaks is None and not among_run:
         raise UsageError(
@@ -132,7 +132,7 @@ def _without_run(
     against: Against,
     out: Output,
 ) -> None:
-    from resprof.jobs.roofline import roofline as roofline_on
+    from resprof.answers.roofline.roofline import roofline as roofline_on
 
     if model is None:
         raise UsageError("which network?", hint="name one, such as resnet50; see: resprof list")
@@ -152,8 +152,8 @@ def _of_run(
     against: Against,
     out: Output,
 ) -> None:
-    from resprof.jobs.roofline import roofline_of_run
-    from resprof.records.run_file import read_run
+    from resprof.answers.roofline.roofline import roofline_of_run
+    from resprof.measure.run_file import read_run
 
     given, wanted = list(network.given()), dict(recipe)
     if model is not None:
@@ -182,7 +182,7 @@ def _write(
     notes: tuple[Note, ...],
     environment: Environment | None,
 ) -> None:
-    from resprof.report.tables.roofline import long_table, roofline_tables
+    from resprof.answers.roofline.tables import long_table, roofline_tables
 
     out.write(
         Answer(command="roofline", results=results, environment=environment, notes=notes),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from resprof.cli import options as opt
-from resprof.cli.groups import grouped
-from resprof.cli.network import NetworkOptions
+from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.records.answer import Answer
+from resprof.render.answer import Answer
 
 
 @grouped
@@ -17,8 +16,8 @@ def show(
     output: OutputOptions,
 ) -> None:
     """Show what networks are made of, as in Table 1."""
-    from resprof.jobs.networks import show as show_network
-    from resprof.report.tables.networks import show_rows_table, show_tables
+    from resprof.answers.networks import show as show_network
+    from resprof.answers.networks import show_rows_table, show_tables
 
     out = output.checked()
     results = tuple(show_network(network.of(model)) for model in models)

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resprof.cli.groups import grouped
+from resprof.cli.options import grouped
 from resprof.cli.output import Output, OutputOptions, say
 from resprof.errors import EXIT_NO, EXIT_OK, NotMeasured, UsageError, printable, printable_path
-from resprof.records.answer import Answer
+from resprof.render.answer import Answer
 from resprof.units import parse_share
 
 if TYPE_CHECKING:
-    from resprof.records.calibration import Calibration
-    from resprof.records.validation import GpuValidationResult
+    from resprof.answers.gpu.validation import GpuValidationResult
+    from resprof.memory.calibration import Calibration
 
 
 class Part(StrEnum):
@@ -78,8 +78,8 @@ def validate(
 
 
 def _on_cpu(models: Sequence[str] | None, tolerance: float | None, out: Output) -> int:
-    from resprof.jobs.validate import MODELS, TOLERANCE, validate_on_cpu, workloads
-    from resprof.report.tables.validation import validation_table
+    from resprof.answers.gpu.tables import validation_table
+    from resprof.answers.gpu.validation import MODELS, TOLERANCE, validate_on_cpu, workloads
 
     result = validate_on_cpu(
         tuple(workloads(models or MODELS)),
@@ -102,8 +102,8 @@ def _on_cuda(
     only: Part | None,
     out: Output,
 ) -> int:
-    from resprof.jobs.largest_batch import largest_workloads
-    from resprof.jobs.validate_cuda import TOLERANCE, gpu_workloads, validate_on_cuda
+    from resprof.answers.gpu.largest_batch import largest_workloads
+    from resprof.answers.gpu.validate_cuda import TOLERANCE, gpu_workloads, validate_on_cuda
 
     result = validate_on_cuda(
         tuple(gpu_workloads(models)) if only is not Part.LARGEST else (),
@@ -117,7 +117,7 @@ def _on_cuda(
 
 
 def _kept(folder: Path, tolerance: float | None, calibration: str | None, out: Output) -> int:
-    from resprof.jobs.validate_cuda import TOLERANCE, validate_histories
+    from resprof.answers.gpu.validate_cuda import TOLERANCE, validate_histories
 
     result = validate_histories(
         folder,
@@ -129,7 +129,7 @@ def _kept(folder: Path, tolerance: float | None, calibration: str | None, out: O
 
 
 def _answered(result: GpuValidationResult, out: Output) -> int:
-    from resprof.report.tables.validation import gpu_validation_tables, validation_sheet
+    from resprof.answers.gpu.tables import gpu_validation_tables, validation_sheet
 
     out.write(
         Answer(command="validate", results=(result,), environment=result.environment),
@@ -142,7 +142,7 @@ def _answered(result: GpuValidationResult, out: Output) -> int:
 
 
 def _calibration(name: str | None) -> Calibration | None:
-    from resprof.records.calibration import read_calibration
+    from resprof.memory.calibration import read_calibration
 
     return read_calibration(Path(name)) if name is not None else None
 

@@ -5,13 +5,13 @@ from functools import cache
 
 import pytest
 
-from resprof.analysis.claims import EVALUATORS, THEMES, Context, check_claims
-from resprof.catalog.networks import resolve
-from resprof.catalog.published import claims, notes
+from resprof.answers.paper.claims import EVALUATORS, THEMES, check_claims
+from resprof.answers.paper.context import Context
+from resprof.counting.cost import Kind, NetworkCost, add_up
 from resprof.counting.walk import count
 from resprof.errors import UsageError
-from resprof.records.claim import CheckedClaim, Claim, Verdict
-from resprof.records.cost import Kind, NetworkCost, add_up
+from resprof.model.networks import resolve
+from resprof.model.published import CheckedClaim, Claim, Verdict, claims, notes
 
 Count = Callable[[str, tuple[int, int] | None], NetworkCost]
 EVERY = (*claims(), *notes())

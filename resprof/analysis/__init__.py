@@ -1,1 +1,0 @@
-"""What figures say: checks against published ones, results of runs, what disturbed them."""

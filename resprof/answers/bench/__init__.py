@@ -1,0 +1,1 @@
+"""How fast it runs, how sure that is, and what disturbed it."""

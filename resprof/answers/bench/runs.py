@@ -1,0 +1,337 @@
+"""A run file's records by workload and launch, as a run that can be compared, or why it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from resprof.errors import UsageError, printable
+from resprof.measure.run import (
+    EnergyWindow,
+    LaunchEnd,
+    LaunchStart,
+    Metric,
+    Observation,
+    Outcome,
+    Round,
+    TiledRound,
+)
+from resprof.measure.run_file import Record
+from resprof.model.environment import DeviceKind, Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDevice:
+    """What ran; figures of two devices are never called faster or slower than each other."""
+
+    kind: DeviceKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLabel:
+    """A run by the file that the user named, and what tells it from another of its kind.
+
+    ``date`` is that of its last environment, ``load`` the highest one-minute load average at the
+    start of a launch, ``launches`` are all that were started.
+    """
+
+    name: str
+    date: str
+    device: RunDevice
+    torch: str | None
+    driver: str | None
+    load: float | None
+    launches: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Launch:
+    """The records of one process; ``energy`` is that of calls, not of the idle device."""
+
+    start: LaunchStart
+    rounds: list[Round] = field(default_factory=list)
+    tiled: list[TiledRound] = field(default_factory=list)
+    energy: list[EnergyWindow] = field(default_factory=list)
+    end: LaunchEnd | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended; one that nobody closed was cut short."""
+        return self.end.outcome if self.end else Outcome.CUT_SHORT
+
+    def of(self, metric: Metric) -> list[Round]:
+        """The rounds of a metric."""
+        return [each for each in self.rounds if each.metric is metric]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """A workload and the launches of it that count, in their order.
+
+    Those that ended well; where none did, the last that measured something. ``idle_w`` is the
+    device's power with nothing to do, None where it was not measured.
+    """
+
+    start: LaunchStart
+    launches: tuple[Launch, ...]
+    outcome: Outcome
+    message: str | None
+    idle_w: float | None
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What any of its launches was to measure: a run may be resumed with other metrics."""
+        plans = [launch.start.plan for launch in self.launches] or [self.start.plan]
+        return tuple(dict.fromkeys(metric for plan in plans for metric in plan.metrics))
+
+    @property
+    def images(self) -> int:
+        """Images of one call."""
+        recipe = self.start.workload.recipe
+        return recipe.batch * (recipe.accumulate or 1)
+
+    @property
+    def observed(self) -> tuple[Observation, ...]:
+        """What the processes said of themselves."""
+        ends = (launch.end for launch in self.launches)
+        return tuple(end.observed for end in ends if end and end.observed)
+
+
+def configurations(records: Iterable[Record]) -> tuple[Configuration, ...]:
+    """The workloads of a run in the order in which they were first started."""
+    launches: dict[str, dict[int, Launch]] = {}
+    idle_w = None
+    for record in records:
+        if isinstance(record, LaunchStart):
+            launches.setdefault(record.key, {})[record.launch] = Launch(start=record)
+        elif isinstance(record, EnergyWindow) and record.calls == 0:
+            idle_w = record.energy_j / record.seconds
+        elif isinstance(record, (Round, TiledRound, EnergyWindow, LaunchEnd)):
+            launch = launches.get(record.key, {}).get(record.launch)
+            if launch is not None:
+                _add(launch, record)
+    return tuple(_configuration(tuple(each.values()), idle_w) for each in launches.values())
+
+
+def _add(launch: Launch, record: Round | TiledRound | EnergyWindow | LaunchEnd) -> None:
+    match record:
+        case Round():
+            launch.rounds.append(record)
+        case TiledRound():
+            launch.tiled.append(record)
+        case EnergyWindow():
+            launch.energy.append(record)
+        case LaunchEnd():
+            launch.end = record
+
+
+def _configuration(launches: tuple[Launch, ...], idle_w: float | None) -> Configuration:
+    whole = tuple(each for each in launches if each.outcome is Outcome.MEASURED)
+    some = tuple(each for each in launches if each.rounds)
+    last = launches[-1]
+    return Configuration(
+        start=last.start,
+        launches=whole or some[-1:],
+        outcome=Outcome.MEASURED if whole else last.outcome,
+        message=None if whole or last.end is None else last.end.message,
+        idle_w=idle_w,
+    )
+
+
+_SHORTEST_S, _LONGEST_S = 1e-12, 1e12
+"""No call takes less or more; beyond, sums and rates overflow."""
+_MOST_CALLS = 10**12
+_DAMAGED = "resprof bench writes no such file: measure again"
+
+Of = Round | TiledRound | EnergyWindow | LaunchEnd
+"""Records that belong to a launch which has started before."""
+_OF = (Round, TiledRound, EnergyWindow, LaunchEnd)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredConfiguration:
+    """A configuration and the environment in which it was measured last."""
+
+    configuration: Configuration
+    environment: Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRun:
+    """What a run holds; ``environments`` are all that its launches were taken in, each once."""
+
+    device: RunDevice
+    starts: tuple[LaunchStart, ...]
+    environments: tuple[Environment, ...]
+    measured: tuple[MeasuredConfiguration, ...]
+
+    @property
+    def environment(self) -> Environment:
+        """That of the last samples."""
+        return self.environments[-1]
+
+    def label(self, name: str) -> RunLabel:
+        """The run as a reader of figures is told of it."""
+        environment = self.environment
+        torch, gpu = environment.torch, environment.gpu
+        return RunLabel(
+            name=name,
+            date=environment.date,
+            device=self.device,
+            torch=torch.version if torch else None,
+            driver=gpu.driver if gpu else None,
+            load=max((each.load for each in self.starts if each.load is not None), default=None),
+            launches=len(self.starts),
+        )
+
+
+def measured_run(records: Sequence[Record]) -> MeasuredRun:
+    """Sorts the records of a run.
+
+    Raises ``UsageError`` for a run in which nothing was tried, for records that precede their
+    environment or belong to no launch, for what is there twice, for times that are none, and for
+    a run of two devices.
+    """
+    starts = tuple(record for record in records if isinstance(record, LaunchStart))
+    if not starts:
+        raise UsageError("nothing was measured in this run", hint="resprof bench measures")
+    taken_in = _environments(records)
+    _refuse_twice(records)
+    for record in records:
+        _refuse_impossible(record)
+    found = configurations(records)
+    _refuse_namesakes(found)
+    return MeasuredRun(
+        device=_device(records, taken_in),
+        starts=starts,
+        environments=_of_samples(records, taken_in),
+        measured=tuple(
+            MeasuredConfiguration(configuration=each, environment=_taken_in(each, taken_in))
+            for each in found
+        ),
+    )
+
+
+def _taken_in(
+    configuration: Configuration, taken_in: dict[tuple[str, int], Environment]
+) -> Environment:
+    """That of the last launch that counts, or of the last that was tried where none does."""
+    starts = [launch.start for launch in configuration.launches] or [configuration.start]
+    return taken_in[starts[-1].key, starts[-1].launch]
+
+
+def device_of(environment: Environment) -> RunDevice:
+    """The GPU where there is one, or else the CPU."""
+    if environment.gpu is not None:
+        return RunDevice(kind=DeviceKind.CUDA, name=environment.gpu.name)
+    machine = environment.machine
+    return RunDevice(kind=DeviceKind.CPU, name=machine.cpu_model or machine.architecture)
+
+
+def _environments(records: Iterable[Record]) -> dict[tuple[str, int], Environment]:
+    """In which environment each launch was taken: the last that it came to say itself."""
+    found: dict[tuple[str, int], Environment] = {}
+    current = None
+    for record in records:
+        if isinstance(record, Environment):
+            current = record
+            continue
+        if current is None:
+            raise UsageError("samples precede the environment they were taken in", hint=_DAMAGED)
+        launch = (record.key, record.launch)
+        if isinstance(record, _OF) and launch not in found:
+            raise UsageError(
+                f"a record belongs to launch {record.launch} of {printable(record.key)}, which "
+                "never started",
+                hint=_DAMAGED,
+            )
+        found[launch] = current
+    return found
+
+
+def _refuse_twice(records: Iterable[Record]) -> None:
+    """Several launches of a workload are no duplicates; a launch or a round that recurs is one."""
+    seen: set[tuple[object, ...]] = set()
+    for record in records:
+        match record:
+            case LaunchStart() | LaunchEnd():
+                mark: tuple[object, ...] = (type(record), record.key, record.launch)
+            case Round():
+                mark = (Round, record.key, record.launch, record.metric, record.index)
+            case TiledRound():
+                mark = (TiledRound, record.key, record.launch, record.index)
+            case _:
+                continue
+        if mark in seen:
+            raise UsageError(
+                f"launch {mark[2]} of {printable(str(mark[1]))} is there twice",
+                hint="two runs in one file cannot be told apart: keep a file for each",
+            )
+        seen.add(mark)
+
+
+def _refuse_namesakes(found: Iterable[Configuration]) -> None:
+    workloads: set[object] = set()
+    for each in found:
+        if each.start.workload in workloads:
+            raise UsageError(
+                f"configuration {printable(each.start.workload.text)} is there under two names",
+                hint=_DAMAGED,
+            )
+        workloads.add(each.start.workload)
+
+
+def _refuse_impossible(record: Record) -> None:
+    match record:
+        case Round():
+            possible = 1 <= record.calls <= _MOST_CALLS and _are_times(record.samples_s)
+        case TiledRound():
+            possible = bool(record.samples_s) and all(
+                len(call) == len(record.tiles) and _are_times(call) for call in record.samples_s
+            )
+        case EnergyWindow():
+            energy = 0 <= record.energy_j <= _LONGEST_S
+            possible = 0 <= record.calls <= _MOST_CALLS and _are_times([record.seconds]) and energy
+        case _:
+            return
+    if not possible:
+        raise UsageError(
+            f"a time of {printable(record.key)} is none, or has no calls", hint=_DAMAGED
+        )
+
+
+def _are_times(seconds: Sequence[float]) -> bool:
+    """Whether there are times, each of which something can have taken; NaN is none."""
+    return bool(seconds) and all(_SHORTEST_S <= each <= _LONGEST_S for each in seconds)
+
+
+def _of_samples(
+    records: Iterable[Record], taken_in: dict[tuple[str, int], Environment]
+) -> tuple[Environment, ...]:
+    """Those in which a round was taken; without any the last, of which less may be known."""
+    sampled = (record for record in records if isinstance(record, (Round, TiledRound)))
+    found = dict.fromkeys(taken_in[record.key, record.launch] for record in sampled)
+    return tuple(found) or tuple(taken_in.values())[-1:]
+
+
+def _device(records: Iterable[Record], taken_in: dict[tuple[str, int], Environment]) -> RunDevice:
+    """The one device of a run; a launch that measured nothing may not have come to name it."""
+    measured = (record for record in records if isinstance(record, (Round, TiledRound)))
+    devices: dict[RunDevice, None] = {}
+    for record in measured:
+        device = device_of(taken_in[record.key, record.launch])
+        if device.kind is not record.device:
+            raise UsageError(
+                f"a round was measured on {record.device}, its environment is of {device.kind}",
+                hint=_DAMAGED,
+            )
+        devices[device] = None
+    if len(devices) > 1:
+        first, second, *_ = devices
+        raise UsageError(
+            f"the run holds figures of two devices, {printable(first.name)} and "
+            f"{printable(second.name)}",
+            hint="measure each into a file of its own",
+        )
+    return next(iter(devices), device_of(list(taken_in.values())[-1]))

@@ -1,0 +1,1 @@
+"""How runs compare with a baseline and with published results."""

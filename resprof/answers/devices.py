@@ -1,0 +1,140 @@
+"""Devices as a user names them: by an id of the catalog, by a calibration, by their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import SupportsIndex
+
+from resprof.answers.roofline.peaks import checked_rate
+from resprof.errors import UsageError, nearest, printable
+from resprof.memory.calibration import Calibration
+from resprof.model.devices import Device, DevicesResult, devices
+from resprof.model.devices import device as device_by_id
+from resprof.model.recipe import Precision
+from resprof.render.table import Column, Form, Origin, Table
+from resprof.units import as_size
+
+Capability = tuple[int, int]
+"""A compute capability: (major, minor)."""
+
+
+def device_called(device_id: str, *, instead: str | None = None) -> Device:
+    """The device of the catalog; ``UsageError`` for an id that none has.
+
+    ``instead`` is what else would do, for the hint.
+    """
+    found = device_by_id(device_id)
+    if found is None:
+        known = [each.id for each in devices()]
+        near = nearest(device_id.lower(), known)
+        ids = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise UsageError(
+            f"no device {printable(device_id)} in the catalog",
+            hint=f"{ids}; or {instead}" if instead else ids,
+        )
+    return found
+
+
+def capability_of(
+    device_id: str | None, calibration: Calibration | None, precisions: Iterable[Precision]
+) -> Capability | None:
+    """The compute capability of a device, None where none is named.
+
+    Raises ``UsageError`` for a device beside a calibration, which is of one already, and for a
+    device whose allocator is not modelled or that does not compute in a precision.
+    """
+    if device_id is None:
+        return None
+    if calibration is not None:
+        raise UsageError(
+            "--device and --calibration each say which device it is", hint="give one of them"
+        )
+    return _modelled(device_id, precisions, instead="leave out --device").compute_capability
+
+
+def memory_and_capability(
+    memory: str | SupportsIndex | None,
+    device_id: str | None,
+    calibration: Calibration | None,
+    precision: Precision,
+) -> tuple[int, Capability | None]:
+    """The bytes that a device has in all, and its compute capability where it is known.
+
+    Raises ``UsageError`` unless just one of the three is given, and for a device whose allocator is
+    not modelled or that does not compute in the precision.
+    """
+    if (memory is not None) + (device_id is not None) + (calibration is not None) > 1:
+        raise UsageError(
+            "--memory, --device and --calibration each say how much memory there is",
+            hint="give one of them",
+        )
+    if memory is not None:
+        return as_size(memory, "memory"), None
+    if calibration is not None:
+        return calibration.total_bytes, None
+    if device_id is None:
+        raise UsageError(
+            "how much memory is there?", hint="give --memory 80GiB, or --device such as h100-sxm"
+        )
+    found = _modelled(device_id, [precision], instead="give --memory")
+    return found.memory_bytes, found.compute_capability
+
+
+def _modelled(device_id: str, precisions: Iterable[Precision], *, instead: str) -> Device:
+    found = device_called(device_id, instead=instead)
+    if found.vendor != "NVIDIA":
+        raise UsageError(
+            f"{found.name} is not an NVIDIA device, whose allocator is modelled",
+            hint=f"{instead} to see what the allocator's rules would give",
+        )
+    for precision in precisions:
+        checked_rate(found, precision)
+    return found
+
+
+def devices_table(result: DevicesResult) -> Table:
+    """Every device of the catalog in a row, as its vendor prints it."""
+    return Table(
+        name="devices",
+        title="Devices that resprof knows",
+        subtitle="as their vendors print them: dense peaks without sparsity, 1 GB = 10^9 bytes",
+        columns=(
+            Column(key="id", title="id"),
+            Column(key="name", title="name", priority=2),
+            Column(key="vendor", title="vendor", priority=4),
+            Column(key="memory_bytes", title="memory", form=Form.SI, origin=Origin.PUBLISHED),
+            _rate("bandwidth_bytes_per_s", "byte/s", 1),
+            _rate("fp32_flops_per_s", "fp32", 1),
+            _rate("tf32_flops_per_s", "TF32", 3),
+            _rate("fp16_flops_per_s", "fp16", 1),
+            _rate("bf16_flops_per_s", "bf16", 2),
+            Column(key="capability", title="capability", priority=4),
+            Column(key="source", title="source", form=Form.PROSE, priority=5),
+        ),
+        rows=tuple(
+            (
+                device.id,
+                device.name,
+                device.vendor,
+                device.memory_bytes,
+                device.bandwidth_bytes_per_s,
+                device.fp32_flops_per_s,
+                device.tf32_flops_per_s,
+                device.fp16_flops_per_s,
+                device.bf16_flops_per_s,
+                device.capability,
+                device.source,
+            )
+            for device in result.rows
+        ),
+        notes=(
+            (
+                "The id is what --device takes. Peaks are FLOP/s, on tensor cores where there are "
+                "any but for fp32; an em dash is arithmetic that the device does not have."
+            ),
+        ),
+    )
+
+
+def _rate(key: str, title: str, priority: int) -> Column:
+    return Column(key=key, title=title, form=Form.SI, origin=Origin.PUBLISHED, priority=priority)

@@ -1,0 +1,404 @@
+"""What about a machine would spoil a measurement, from what is known of it before the first sample.
+
+A fact that is unknown gives no finding, save where not knowing is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from resprof.measure.host import host_state
+from resprof.measure.probe import probe
+from resprof.model.environment import (
+    Environment,
+    GpuSettings,
+    HostState,
+    NvmlReport,
+    NvmlState,
+    TorchBuild,
+)
+from resprof.units import format_bytes, format_percent
+
+
+class Severity(StrEnum):
+    """What a finding does to a measurement, the worst first."""
+
+    BLOCKS = "blocks"
+    """There can be none, or none on the GPU that is there."""
+    SPOILS = "spoils"
+    """Samples scatter or drift: what comes out is not the network's doing."""
+    CHANGES = "changes"
+    """Samples are steady, and differ from those of a machine set up otherwise."""
+    HIDES = "hides"
+    """What would spoil a measurement would go unseen."""
+    NOTE = "note"
+    """Nothing to mend, but to be known when figures are compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something about this machine; ``code`` is stable, for programs.
+
+    ``fix`` is what a user can type, None where there is nothing to type.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    fix: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorResult:
+    """The findings, the worst first; ``failure`` says why torch or the GPU could not be asked."""
+
+    model: None = None
+    recipe: None = None
+    rows: tuple[Finding, ...]
+    total: None = None
+    host: HostState
+    failure: str | None
+
+
+POWER_SLACK_W = 1.0
+"""Drivers round limits to whole watts."""
+
+
+def gpu_findings(environment: Environment) -> Iterator[Finding]:
+    """None where no GPU was chosen, or where nobody asked NVML."""
+    nvml = environment.nvml
+    if environment.gpu is None or nvml is None:
+        return
+    if nvml.settings is None:
+        yield _no_telemetry(nvml)
+        return
+    for look in _LOOKS:
+        found = look(nvml.settings)
+        if found is not None:
+            yield found
+
+
+def _no_telemetry(nvml: NvmlReport) -> Finding:
+    return Finding(
+        code=f"nvml-{nvml.state.replace(' ', '-')}",
+        severity=Severity.HIDES,
+        message=(
+            f"No telemetry: {nvml.message or nvml.state}. {_MORE.get(nvml.state, '')}"
+            "Clocks, power, throttling and other processes stay unknown."
+        ),
+        fix=_NVML_FIXES.get(nvml.state),
+    )
+
+
+_MORE = {
+    NvmlState.NO_DRIVER: "CUDA works, so a container lacks the driver's tools. ",
+    NvmlState.NO_PERMISSION: "The rights of its device files may say why. ",
+}
+_NVML_FIXES = {
+    NvmlState.NOT_INSTALLED: "pip install nvidia-ml-py",
+    NvmlState.NO_DRIVER: "docker run -e NVIDIA_DRIVER_CAPABILITIES=compute,utility",
+    NvmlState.NO_PERMISSION: "ls -l /dev/nvidia*",
+    NvmlState.NO_MATCH: "nvidia-smi -L",
+    NvmlState.FAILED: "nvidia-smi",
+}
+
+
+def _processes(gpu: GpuSettings) -> Finding | None:
+    if gpu.processes is None:
+        return Finding(
+            code="gpu-processes-unknown",
+            severity=Severity.HIDES,
+            message=(
+                "The driver does not tell who else computes on the GPU, as in a container. Look "
+                "from outside."
+            ),
+            fix="nvidia-smi",
+        )
+    if not gpu.processes:
+        return None
+    who = (
+        "Another process computes"
+        if gpu.processes == 1
+        else f"{gpu.processes} other processes compute"
+    )
+    return Finding(
+        code="gpu-processes",
+        severity=Severity.SPOILS,
+        message=f"{who} on the GPU. End what can be ended, or take another device.",
+        fix="nvidia-smi",
+    )
+
+
+def _mig(gpu: GpuSettings) -> Finding | None:
+    if not gpu.mig:
+        return None
+    return Finding(
+        code="mig",
+        severity=Severity.CHANGES,
+        message=(
+            "MIG is on: a slice of the card is measured, while power, clocks and counters are the "
+            "whole card's, other slices' work among them."
+        ),
+        fix=_smi(gpu, "-mig 0"),
+    )
+
+
+def _power_limit(gpu: GpuSettings) -> Finding | None:
+    limit, default = gpu.power_limit_w, gpu.power_default_w
+    if limit is None or default is None or limit >= default - POWER_SLACK_W:
+        return None
+    return Finding(
+        code="power-limit",
+        severity=Severity.CHANGES,
+        message=f"The power limit is {limit:.0f} W, the card's own is {default:.0f} W.",
+        fix=_smi(gpu, f"-pl {default:.0f}"),
+    )
+
+
+def _persistence(gpu: GpuSettings) -> Finding | None:
+    if gpu.persistence is not False:
+        return None
+    return Finding(
+        code="persistence",
+        severity=Severity.CHANGES,
+        message=(
+            "Persistence mode is off: whenever nothing uses the GPU the driver forgets limits and "
+            "clocks that were set, and the next first call is slower."
+        ),
+        fix=_smi(gpu, "-pm 1"),
+    )
+
+
+def _compute_mode(gpu: GpuSettings) -> Finding | None:
+    if gpu.compute_mode is None or gpu.compute_mode == "default":
+        return None
+    if gpu.compute_mode == "prohibited":
+        return Finding(
+            code="compute-mode",
+            severity=Severity.BLOCKS,
+            message="The GPU's compute mode is prohibited: no process may compute on it.",
+            fix=_smi(gpu, "-c 0"),
+        )
+    return Finding(
+        code="compute-mode",
+        severity=Severity.NOTE,
+        message=f"The GPU's compute mode is {gpu.compute_mode}: it takes one process at a time.",
+    )
+
+
+def _ecc(gpu: GpuSettings) -> Finding | None:
+    if gpu.ecc is None:
+        return None
+    return Finding(
+        code="ecc",
+        severity=Severity.NOTE,
+        message=(
+            f"ECC is {'on' if gpu.ecc else 'off'}: on cards with GDDR memory it takes bandwidth "
+            "and capacity, so compare with the same setting."
+        ),
+    )
+
+
+_LOOKS: tuple[Callable[[GpuSettings], Finding | None], ...] = (
+    _processes,
+    _mig,
+    _power_limit,
+    _persistence,
+    _compute_mode,
+    _ecc,
+)
+
+
+def _smi(gpu: GpuSettings, change: str) -> str:
+    return f"sudo nvidia-smi -i {gpu.pci_bus_id or gpu.uuid} {change}"
+
+
+BUSY_SHARE = 0.1
+"""With a tenth of the cores' time taken, work still finds an idle core; with more it may not."""
+STOLEN_SHARE = 0.02
+"""A hypervisor that takes less hides in the scatter that a virtual machine has anyway."""
+LOAD_PER_CORE = 0.5
+"""Stands in for the busy share where that is unknown; half the cores may merely wait for a disk."""
+LEAST_MEMORY_BYTES = 2 * 2**30
+"""torch with CUDA takes more than 1 GiB before the first tensor; below, the kernel reclaims."""
+SWAPPED_BYTES = 256 * 2**20
+"""Less is what any system swaps out of services that sleep."""
+
+_SEE_TORCH = 'python -c "import torch"'
+_SEE_CUDA = "python -c \"import torch; torch.zeros(1, device='cuda')\""
+
+
+def findings(environment: Environment, host: HostState) -> tuple[Finding, ...]:
+    """Everything found, the worst first."""
+    found = [*_torch(environment, host), *gpu_findings(environment), *_host(environment, host)]
+    rank = list(Severity)
+    return tuple(sorted(found, key=lambda finding: rank.index(finding.severity)))
+
+
+def _torch(environment: Environment, host: HostState) -> Iterator[Finding]:
+    build = environment.torch
+    if build is None:
+        yield Finding(
+            code="torch-missing",
+            severity=Severity.BLOCKS,
+            message="torch could not be loaded by this Python.",
+            fix=_SEE_TORCH,
+        )
+        return
+    if environment.gpu is None and _driver_is_there(environment.nvml, host):
+        yield _cuda_missing(build)
+    cores = environment.machine.cores
+    if cores is not None and build.threads > cores:
+        yield Finding(
+            code="threads",
+            severity=Severity.SPOILS,
+            message=f"torch runs {build.threads} threads on {_cores(cores)}; they wait in turns.",
+            fix=f"export OMP_NUM_THREADS={cores}",
+        )
+
+
+def _driver_is_there(nvml: NvmlReport | None, host: HostState) -> bool:
+    """Whether a GPU could be had; None for NVML is a measurement that asks for none."""
+    return nvml is not None and (
+        host.nvidia_driver is not None or nvml.state in {NvmlState.AVAILABLE, NvmlState.NO_MATCH}
+    )
+
+
+def _cuda_missing(build: TorchBuild) -> Finding:
+    if build.cuda is None:
+        return Finding(
+            code="torch-without-cuda",
+            severity=Severity.BLOCKS,
+            message=(
+                f"An NVIDIA driver is loaded, but torch {build.version} was built without CUDA. "
+                "pytorch.org/get-started names the builds that have it."
+            ),
+        )
+    return Finding(
+        code="cuda-unavailable",
+        severity=Severity.BLOCKS,
+        message=(
+            f"An NVIDIA driver is loaded, but torch {build.version} for CUDA {build.cuda} sees no "
+            "device: the driver may be too old for it, or CUDA_VISIBLE_DEVICES may hide it."
+        ),
+        fix=_SEE_CUDA,
+    )
+
+
+def _host(environment: Environment, host: HostState) -> Iterator[Finding]:
+    cores = environment.machine.cores
+    yield from _cpu_time(cores, host)
+    yield from _cpu_clock(host)
+    yield from _memory(host)
+    if host.cpu_quota_cores is not None and cores is not None and host.cpu_quota_cores < cores:
+        yield Finding(
+            code="cpu-quota",
+            severity=Severity.SPOILS,
+            message=(
+                f"A control group grants {host.cpu_quota_cores:g} of {_cores(cores)}: threads that "
+                "use them up are halted until its next period."
+            ),
+            fix=f"export OMP_NUM_THREADS={max(int(host.cpu_quota_cores), 1)}",
+        )
+    if host.virtual:
+        yield Finding(
+            code="virtual-machine",
+            severity=Severity.NOTE,
+            message="This is a virtual machine: what its neighbours do is out of sight.",
+        )
+
+
+def _cpu_time(cores: int | None, host: HostState) -> Iterator[Finding]:
+    if host.busy_share is not None:
+        if host.busy_share > BUSY_SHARE:
+            yield Finding(
+                code="cpu-busy",
+                severity=Severity.SPOILS,
+                message=(
+                    f"The cores were {format_percent(host.busy_share, 0)} busy before anything was "
+                    "measured. End what runs, or wait for it."
+                ),
+                fix="top",
+            )
+    elif host.load is not None and cores and host.load / cores > LOAD_PER_CORE:
+        yield Finding(
+            code="cpu-load",
+            severity=Severity.SPOILS,
+            message=f"The load average is {host.load:g} on {_cores(cores)}.",
+            fix="top",
+        )
+    if host.stolen_share is not None and host.stolen_share > STOLEN_SHARE:
+        yield Finding(
+            code="cpu-stolen",
+            severity=Severity.SPOILS,
+            message=(
+                f"The hypervisor gave {format_percent(host.stolen_share, 0)} of the cores' time to "
+                "others. Only a machine with cores of its own helps."
+            ),
+        )
+
+
+def _cpu_clock(host: HostState) -> Iterator[Finding]:
+    others = [name for name in host.governors or () if name != "performance"]
+    if others:
+        yield Finding(
+            code="governor",
+            severity=Severity.CHANGES,
+            message=(
+                f"The CPU's frequency governor is {' and '.join(others)}: clocks follow the load "
+                "and the battery."
+            ),
+            fix="sudo cpupower frequency-set -g performance",
+        )
+    if host.boost is False:
+        yield Finding(
+            code="boost-off",
+            severity=Severity.CHANGES,
+            message="The CPU's boost clocks are switched off: steady, and slower than it can be.",
+        )
+    if host.thermal_throttles:
+        yield Finding(
+            code="cpu-heat",
+            severity=Severity.NOTE,
+            message=(
+                f"Heat has lowered the CPU's clock {host.thermal_throttles:,} times since the "
+                "system started."
+            ),
+        )
+
+
+def _memory(host: HostState) -> Iterator[Finding]:
+    free = host.memory_available_bytes
+    if free is not None and free < LEAST_MEMORY_BYTES:
+        yield Finding(
+            code="memory-low",
+            severity=Severity.SPOILS,
+            message=f"Only {format_bytes(free)} of memory are free: pages are fetched again.",
+            fix="top -o %MEM",
+        )
+    if host.swap_used_bytes is not None and host.swap_used_bytes > SWAPPED_BYTES:
+        yield Finding(
+            code="swap",
+            severity=Severity.NOTE,
+            message=(
+                f"{format_bytes(host.swap_used_bytes)} are swapped out: whoever touches them first "
+                "waits for the disk."
+            ),
+        )
+
+
+def _cores(count: int) -> str:
+    return "1 core" if count == 1 else f"{count} cores"
+
+
+def examine() -> tuple[Environment, DoctorResult]:
+    """The environment that a measurement would have, and what was found; takes seconds."""
+    # First, while nothing of ours runs.
+    host = host_state()
+    probed = probe(None)
+    result = DoctorResult(
+        rows=findings(probed.environment, host), host=host, failure=probed.failure
+    )
+    return probed.environment, result

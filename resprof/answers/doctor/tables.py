@@ -1,0 +1,203 @@
+"""The tables of `resprof doctor`: the machine, what was found, what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from resprof.answers.doctor.findings import DoctorResult, Finding, Severity
+from resprof.model.environment import (
+    Environment,
+    GpuSettings,
+    HostState,
+    Machine,
+    NvmlReport,
+    NvmlState,
+    TorchBuild,
+)
+from resprof.render.table import Column, Form, Table
+from resprof.units import UNKNOWN, format_bytes, format_percent
+
+_EFFECTS = {
+    Severity.BLOCKS: "there can be no measurement, or none on the GPU",
+    Severity.SPOILS: "samples scatter or drift",
+    Severity.CHANGES: "figures are steady, but not those of a machine set up otherwise",
+    Severity.HIDES: "what would spoil a measurement goes unseen",
+    Severity.NOTE: "to be known when figures are compared",
+}
+
+
+def doctor_tables(environment: Environment, result: DoctorResult) -> list[Table]:
+    """The machine, what was found, and what to type where anything helps."""
+    tables = [_machine_table(environment, result)]
+    if result.rows:
+        tables.append(_found_table(result.rows))
+    if any(row.fix for row in result.rows):
+        tables.append(_fix_table(result.rows))
+    return tables
+
+
+def findings_table(result: DoctorResult) -> Table:
+    """A row for each finding with all that is known of it, for programs."""
+    return Table(
+        name="findings",
+        title="What would spoil a measurement",
+        columns=(
+            Column(key="code", title="finding"),
+            Column(key="severity", title="effect"),
+            Column(key="message", title="what it is", form=Form.PROSE),
+            Column(key="fix", title="type this", form=Form.CODE),
+        ),
+        rows=tuple((row.code, row.severity.value, row.message, row.fix) for row in result.rows),
+    )
+
+
+def _machine_table(environment: Environment, result: DoctorResult) -> Table:
+    return Table(
+        name="machine",
+        title="What this machine is",
+        subtitle=f"{environment.date}, resprof {environment.resprof or UNKNOWN}",
+        columns=(
+            Column(key="about", title="about"),
+            Column(key="value", title="as found", form=Form.PROSE),
+        ),
+        rows=tuple(_facts(environment, result)),
+        notes=() if result.rows else ("Nothing was found that would spoil a measurement.",),
+    )
+
+
+def _found_table(rows: tuple[Finding, ...]) -> Table:
+    there = [severity for severity in Severity if any(row.severity is severity for row in rows)]
+    return Table(
+        name="found",
+        title="What would spoil a measurement",
+        subtitle="; ".join(f"{severity}: {_EFFECTS[severity]}" for severity in there),
+        columns=(
+            Column(key="code", title="finding"),
+            Column(key="severity", title="effect"),
+            Column(key="message", title="what it is", form=Form.PROSE),
+        ),
+        rows=tuple((row.code, row.severity.value, row.message) for row in rows),
+    )
+
+
+def _fix_table(rows: tuple[Finding, ...]) -> Table:
+    return Table(
+        name="fixes",
+        title="What to do about it",
+        columns=(
+            Column(key="code", title="finding"),
+            Column(key="fix", title="type this", form=Form.CODE),
+        ),
+        rows=tuple((row.code, row.fix) for row in rows if row.fix),
+    )
+
+
+def _facts(environment: Environment, result: DoctorResult) -> Iterator[tuple[str, str]]:
+    machine, host, gpu = environment.machine, result.host, environment.gpu
+    yield "CPU", _cpu(machine)
+    yield "CPU now", _cpu_now(host)
+    yield "memory", _memory(machine, host)
+    yield "system", f"{machine.system}, {machine.kernel}{_virtual(host)}"
+    yield "Python", environment.python
+    yield "torch", _torch(environment.torch, result.failure)
+    if gpu is not None:
+        yield (
+            "GPU",
+            f"{gpu.name}, {format_bytes(gpu.memory_bytes)}, compute capability {gpu.capability}",
+        )
+    else:
+        yield (
+            "GPU",
+            "torch was not there to look" if environment.torch is None else "none that torch sees",
+        )
+    if environment.torch is not None and result.failure is not None:
+        yield "GPU check", result.failure
+    settings = None if environment.nvml is None else environment.nvml.settings
+    yield "driver", _driver(settings) or host.nvidia_driver or "no NVIDIA driver loaded"
+    yield "telemetry", _telemetry(environment.nvml)
+    if settings is not None:
+        yield "GPU now", ", ".join(_settings(settings))
+
+
+def _cpu(machine: Machine) -> str:
+    cores = machine.cores
+    count = "unknown cores" if cores is None else "1 core" if cores == 1 else f"{cores} cores"
+    return f"{machine.cpu_model or 'unknown model'}, {count}, {machine.architecture}"
+
+
+def _cpu_now(host: HostState) -> str:
+    parts = [] if host.busy_share is None else [f"{format_percent(host.busy_share, 0)} busy"]
+    if host.stolen_share:
+        parts.append(f"{format_percent(host.stolen_share, 0)} stolen")
+    if host.load is not None:
+        parts.append(f"load {host.load:g}")
+    parts.append(f"governor {' and '.join(host.governors) if host.governors else 'unknown'}")
+    parts.append(f"boost {_switch(host.boost)}")
+    if host.cpu_quota_cores is not None:
+        parts.append(f"quota {host.cpu_quota_cores:g} cores")
+    return ", ".join(parts)
+
+
+def _memory(machine: Machine, host: HostState) -> str:
+    parts = [] if machine.memory_bytes is None else [format_bytes(machine.memory_bytes)]
+    if host.memory_available_bytes is not None:
+        parts.append(f"{format_bytes(host.memory_available_bytes)} available")
+    if host.swap_used_bytes:
+        parts.append(f"{format_bytes(host.swap_used_bytes)} swapped out")
+    return ", ".join(parts) or "unknown"
+
+
+def _virtual(host: HostState) -> str:
+    return ", a virtual machine" if host.virtual else ""
+
+
+def _torch(build: TorchBuild | None, failure: str | None) -> str:
+    if build is None:
+        return f"not loaded: {failure}" if failure else "not loaded"
+    cudnn = "" if build.cudnn is None else f", cuDNN {_cudnn(build.cudnn)}"
+    cuda = f"CUDA {build.cuda}{cudnn}" if build.cuda else "built without CUDA"
+    threads = "1 thread" if build.threads == 1 else f"{build.threads} threads"
+    return f"{build.version}, {cuda}, {build.cpu_capability}, {threads}"
+
+
+def _cudnn(number: int) -> str:
+    """The version in a number such as 91100 or, before 9, 8902."""
+    major, rest = divmod(number, 10_000 if number >= 90_000 else 1_000)
+    return f"{major}.{rest // 100}.{rest % 100}"
+
+
+def _driver(gpu: GpuSettings | None) -> str | None:
+    if gpu is None or gpu.driver is None:
+        return None
+    return f"{gpu.driver}, up to CUDA {gpu.cuda_driver}" if gpu.cuda_driver else gpu.driver
+
+
+def _telemetry(report: NvmlReport | None) -> str:
+    if report is None:
+        return "not asked"
+    if report.state is NvmlState.AVAILABLE:
+        return "available"
+    return f"{report.state}: {report.message}" if report.message else report.state.value
+
+
+def _settings(gpu: GpuSettings) -> Iterator[str]:
+    if gpu.power_limit_w is not None:
+        of = "" if gpu.power_default_w is None else f" of {gpu.power_default_w:.0f} W"
+        yield f"power limit {gpu.power_limit_w:.0f} W{of}"
+    if gpu.sm_clock_max_hz is not None:
+        yield f"SM clock up to {gpu.sm_clock_max_hz / 1e6:.0f} MHz"
+    yield f"persistence {_switch(gpu.persistence)}"
+    yield f"ECC {_switch(gpu.ecc)}"
+    yield f"MIG {_switch(gpu.mig)}"
+    yield f"compute mode {gpu.compute_mode or 'unknown'}"
+    yield (
+        "other processes unknown"
+        if gpu.processes is None
+        else f"{gpu.processes} other processes"
+        if gpu.processes != 1
+        else "1 other process"
+    )
+
+
+def _switch(on: bool | None) -> str:
+    return "unknown" if on is None else "on" if on else "off"

@@ -1,0 +1,1 @@
+"""What a network costs, and why other tools report other figures."""

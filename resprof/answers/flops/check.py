@@ -1,0 +1,103 @@
+"""Counting a network again with fvcore and with torch, held against the formula walk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from resprof.answers.flops.counts import WitnessCheck
+from resprof.counting.cost import NetworkCost, Shape
+from resprof.counting.walk import count
+from resprof.counting.witness import WitnessCount
+from resprof.counting.witness_fvcore import count_with_fvcore
+from resprof.counting.witness_torch import count_with_torch
+from resprof.errors import EnvironmentMissing
+from resprof.model.architecture import Architecture
+from resprof.model.recipe import Mode
+from resprof.networks.build import build
+
+_GROUPED = (
+    "not held against us: torch's counter ignores groups in the gradient of a grouped "
+    "convolution's weights (pytorch issue 183405)"
+)
+
+
+def check_counts(architecture: Architecture, mode: Mode) -> tuple[WitnessCheck, ...]:
+    """Forward by fvcore and by torch, layer by layer; in training also backward by torch."""
+    cost = count(architecture)
+    with torch.device("meta"):
+        model = build(architecture)
+    image = (architecture.in_channels, *architecture.image)
+    ours = {placed.name: placed.layer.cost.macs for placed in cost.layers()}
+    fvcore = _counted(count_with_fvcore, model, image)
+    by_torch = count_with_torch(model, image)
+    checks = [_forward("fvcore", fvcore, ours, cost), _forward("torch", by_torch, ours, cost)]
+    if mode is Mode.TRAIN:
+        checks.append(_backward(by_torch, cost))
+    return tuple(checks)
+
+
+def _counted(
+    witness: Callable[[nn.Module, Shape], WitnessCount], model: nn.Module, image: Shape
+) -> WitnessCount | str:
+    try:
+        return witness(model, image)
+    except EnvironmentMissing as error:
+        return error.message
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, MemoryError) or "allocate memory" in str(error):
+            return "there is not enough memory here to run it"
+        raise
+
+
+def _forward(
+    name: str, theirs: WitnessCount | str, ours: dict[str, int], cost: NetworkCost
+) -> WitnessCheck:
+    if isinstance(theirs, str):
+        return WitnessCheck(
+            witness=name,
+            counts="forward",
+            macs=None,
+            ours=cost.total.macs,
+            agrees=None,
+            differing=(),
+            explanation=theirs,
+        )
+    found = {module.module: module.macs for module in theirs.modules}
+    expected = {layer: macs for layer, macs in ours.items() if macs}
+    differing = tuple(
+        layer
+        for layer in dict.fromkeys((*expected, *found))
+        if expected.get(layer) != found.get(layer)
+    )
+    agrees = not differing and theirs.forward_macs == cost.total.macs
+    explanation = f"{len(found)} layers, each the same integer"
+    if not agrees:
+        shown = ", ".join(differing[:3]) + (" ..." if len(differing) > 3 else "")
+        explanation = f"{len(differing)} layers differ: {shown}"
+    return WitnessCheck(
+        witness=f"{name} {theirs.version}",
+        counts="forward",
+        macs=theirs.forward_macs,
+        ours=cost.total.macs,
+        agrees=agrees,
+        differing=differing,
+        explanation=explanation,
+    )
+
+
+def _backward(theirs: WitnessCount, cost: NetworkCost) -> WitnessCheck:
+    grouped = cost.architecture.groups > 1
+    agrees = theirs.backward_macs == cost.total.backward_macs
+    same = "both gradients of every layer but the image's"
+    return WitnessCheck(
+        witness=f"torch {theirs.version}",
+        counts="backward",
+        macs=theirs.backward_macs,
+        ours=cost.total.backward_macs,
+        agrees=None if grouped else agrees,
+        differing=(),
+        explanation=_GROUPED if grouped else same if agrees else "the totals differ",
+    )

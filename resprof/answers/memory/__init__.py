@@ -1,0 +1,1 @@
+"""What a workload takes on a GPU, and the largest batch that fits."""

@@ -1,0 +1,191 @@
+"""The memory events of a workload, from the cache or traced now, and their judge on the CPU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from resprof.codec import to_plain
+from resprof.errors import EnvironmentMissing, UsageError
+from resprof.memory.cache import FORMAT, TraceCache, default_directory
+from resprof.memory.trace import Action, Trace
+from resprof.model.architecture import Architecture, Block
+from resprof.model.environment import DeviceKind
+from resprof.model.networks import at_image
+from resprof.model.recipe import Engine, Phase, Precision, Recipe
+
+if TYPE_CHECKING:
+    from resprof.networks.step import Network
+
+
+_NOT_IN_KEY = ("batch", "image", "engine", "cudnn_benchmark")
+"""What a trace does not depend on, or has in its architecture."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LivePeaks:
+    """The most live bytes in each phase, no allocator between: predicted, and by the profiler."""
+
+    predicted: Mapping[Phase, int]
+    measured: Mapping[Phase, int]
+
+    @property
+    def predicted_bytes(self) -> int:
+        """The peak of the whole run, predicted."""
+        return max(self.predicted.values())
+
+    @property
+    def measured_bytes(self) -> int:
+        """The peak of the whole run, measured."""
+        return max(self.measured.values())
+
+    @property
+    def error(self) -> float:
+        """The prediction's deviation, as a share of what was measured."""
+        return self.predicted_bytes / self.measured_bytes - 1
+
+
+def trace_workload(
+    architecture: Architecture, recipe: Recipe, *, cache: TraceCache | None = None
+) -> Trace:
+    """The events of setup and two steps, for the recipe's batch at least.
+
+    torch is loaded only where the cache has no such trace; ``cache`` None is the user's. Raises
+    ``UsageError`` for a recipe that is not run eagerly or a batch that the network refuses,
+    ``EnvironmentMissing`` for a torch that is missing or works otherwise.
+    """
+    if recipe.engine is not Engine.EAGER:
+        raise UsageError(
+            f"memory with --engine {recipe.engine} cannot be predicted",
+            hint="leave out --engine: what is predicted is eager",
+        )
+    architecture = _sized(architecture, recipe)
+    key = trace_key(architecture, recipe)
+    cache = cache or TraceCache(directory=default_directory())
+    found = cache.load(key, recipe.batch)
+    if found is not None:
+        return found
+    traced = _trace(architecture, recipe, key, DeviceKind.CUDA)
+    cache.store(traced)
+    return traced
+
+
+def trace_key(architecture: Architecture, recipe: Recipe) -> str:
+    """What decides on the events for all batches, as text: network, recipe, torch, our format."""
+    plain = to_plain(replace(recipe, precision=_in_memory(recipe.precision)))
+    return json.dumps(
+        {
+            "architecture": to_plain(architecture),
+            "recipe": {name: plain[name] for name in plain if name not in _NOT_IN_KEY},
+            "torch": _torch_version(),
+            "format": FORMAT,
+        },
+        separators=(",", ":"),
+    )
+
+
+def live_peaks(architecture: Architecture, recipe: Recipe) -> LivePeaks:
+    """Runs the workload on the CPU under the profiler and holds the prediction against it.
+
+    The CPU's operators are predicted here, which are CUDA's but for dropout, a loss in fp16 and
+    statistics of batch norm. To be called in a process of its own where memory is short: the run
+    takes what it measures.
+    """
+    from resprof.networks.profiler import Mark, profiled_peaks
+    from resprof.networks.step import Watch, empty_steps, model_without_tensors, run_steps
+
+    architecture = _sized(architecture, recipe)
+    network = network_of(architecture)
+    traced = _trace(architecture, recipe, trace_key(architecture, recipe), DeviceKind.CPU)
+
+    class Marking(Watch):
+        def __init__(self, mark: Mark) -> None:
+            self._mark = mark
+
+        def enter(self, phase: Phase, step: int) -> None:  # noqa: ARG002
+            self._mark(phase.value)
+
+    def run(mark: Mark) -> None:
+        model = model_without_tensors(network)
+        watch = Marking(mark)
+        run_steps(empty_steps(model, network, recipe, kernels=DeviceKind.CPU, watch=watch))
+
+    measured = {Phase(name): peak for name, peak in profiled_peaks(run).items()}
+    predicted = phase_peaks(traced, recipe.batch)
+    # A phase without an event (plain SGD's update) has no peak of its own.
+    both = [phase for phase in predicted if phase in measured]
+    return LivePeaks(
+        predicted={phase: predicted[phase] for phase in both},
+        measured={phase: measured[phase] for phase in both},
+    )
+
+
+def phase_peaks(trace: Trace, batch: int) -> dict[Phase, int]:
+    """The most live bytes in each phase, over all steps."""
+    live = 0
+    peaks: dict[Phase, int] = {}
+    for event in trace.events:
+        # What a phase finds is live in it too.
+        peaks[event.phase] = max(peaks.get(event.phase, 0), live)
+        size = event.constant + event.per_image * batch
+        live += {Action.ALLOCATE: size, Action.FREE: -size, Action.MOVE: 0}[event.action]
+        peaks[event.phase] = max(peaks[event.phase], live)
+    return peaks
+
+
+def network_of(architecture: Architecture) -> Network:
+    """The network as the tracing room takes it. Loads torch."""
+    from resprof.networks.build import build, stage_paths
+    from resprof.networks.step import Network
+
+    stages = stage_paths(architecture)
+    return Network(
+        build=partial(build, architecture),
+        stages=stages,
+        blocks=_blocks(architecture, stages),
+        image=(architecture.in_channels, *architecture.image),
+        classes=architecture.classes,
+    )
+
+
+def _blocks(
+    architecture: Architecture, stages: tuple[tuple[str, tuple[str, ...]], ...]
+) -> tuple[tuple[str, ...], ...]:
+    """One group for each residual or plain block; VGG has none, so each stage is a group."""
+    if architecture.block is Block.CONV:
+        return tuple(paths for stage, paths in stages if stage != "fc")
+    return tuple(
+        (f"layer{index}.{block}",)
+        for index, stage in enumerate(architecture.stages, start=1)
+        for block in range(stage.blocks)
+    )
+
+
+def _trace(architecture: Architecture, recipe: Recipe, key: str, kernels: DeviceKind) -> Trace:
+    from resprof.networks.tracer import trace
+
+    return trace(network_of(architecture), recipe, key=key, kernels=kernels)
+
+
+def _sized(architecture: Architecture, recipe: Recipe) -> Architecture:
+    same = architecture.image == recipe.image
+    return architecture if same else at_image(architecture, recipe.image)
+
+
+def _in_memory(precision: Precision) -> Precision:
+    """TF32 is a way to multiply, not a type that is stored."""
+    return Precision.FP32 if precision is Precision.TF32 else precision
+
+
+def _torch_version() -> str:
+    """Without loading it."""
+    try:
+        return metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        raise EnvironmentMissing(
+            "torch is not installed", hint="install torch 2.11 or newer: pip install torch"
+        ) from None

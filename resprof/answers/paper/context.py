@@ -1,0 +1,131 @@
+"""What evaluators are given, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol
+
+from resprof.counting.cost import Cost, Kind, NetworkCost, PlacedLayer
+from resprof.model.published import Claim, Finding, Verdict, digits_of, judge
+from resprof.units import format_si
+
+SIMILAR = Fraction(1, 10)
+"""How far a ratio may lie from 1 and still be called similar: ours to choose, so always named."""
+GIGA = 10**9
+MEGA = 10**6
+
+IMAGENET_NETS = ("resnet18-A", "resnet34-A", "resnet50-B", "resnet101-B", "resnet152-B")
+"""The nets of Table 1 with the shortcuts that the paper gives them: 18 and 34 layers have option A
+in Table 2 and Figs. 3 and 4, 50 and more have B throughout (Sec. 4.1)."""
+
+_PROJECTION = "downsample.0"
+"""A projection's name within its block, as in torchvision."""
+
+
+class CountNetwork(Protocol):
+    """Where counts come from."""
+
+    def __call__(self, name: str, image: tuple[int, int] | None = None) -> NetworkCost:
+        """Counts a network by its name, for another image than its own where one is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Where counts come from: this room counts nothing itself."""
+
+    cost: CountNetwork
+
+
+Evaluator = Callable[[Claim, Context], Finding]
+
+
+def convolutions(cost: NetworkCost) -> tuple[PlacedLayer, ...]:
+    """The convolutions on the main path: projections are left out."""
+    return tuple(
+        placed
+        for placed in cost.layers()
+        if placed.layer.kind is Kind.CONV and placed.layer.name != _PROJECTION
+    )
+
+
+def projections(cost: NetworkCost) -> tuple[PlacedLayer, ...]:
+    """The 1x1 convolutions on shortcuts."""
+    return tuple(placed for placed in cost.layers() if placed.layer.name == _PROJECTION)
+
+
+def weighted_layers(cost: NetworkCost) -> int:
+    """The depth in the paper's sense: convolutions and fully connected layers, no projections."""
+    linear = sum(placed.layer.kind is Kind.LINEAR for placed in cost.layers())
+    return len(convolutions(cost)) + linear
+
+
+def conv_macs(cost: NetworkCost) -> int:
+    """Multiply-adds of the convolutions, projections included."""
+    return sum(p.layer.cost.macs for p in cost.layers() if p.layer.kind is Kind.CONV)
+
+
+def training_macs(cost: Cost) -> int:
+    """Multiply-adds of forward and backward, operation by operation."""
+    return cost.macs + cost.backward_macs
+
+
+def label(name: str) -> str:
+    """A network as an explanation names it: ``resnet34-A`` is ``ResNet-34-A``."""
+    for start, written in (("resnet", "ResNet-"), ("plain", "plain-"), ("vgg", "VGG-")):
+        if name.startswith(start):
+            return written + name.removeprefix(start)
+    return name
+
+
+def mac(value: int) -> str:
+    """Multiply-adds, scaled: ``3.858 GMAC``."""
+    return f"{format_si(value)}MAC"
+
+
+def ratio(value: Fraction, digits: int = 3) -> str:
+    """A ratio in decimals."""
+    return f"{float(value):.{digits}f}"
+
+
+def listing(parts: Iterable[str]) -> str:
+    """Parts of an explanation in one sentence."""
+    return ", ".join(parts)
+
+
+def judged(claim: Claim, ours: int | Fraction, how: str, more: str = "") -> Finding:
+    """A finding of a printed number.
+
+    The explanation is ``how`` ours arises, which digits it would be printed with, and ``more``.
+    """
+    verdict = judge(claim.printed, ours)
+    digits = "" if verdict is Verdict.EXACTLY else f": {digits_of(claim.printed, ours)}"
+    return Finding(
+        ours=ours if isinstance(ours, int) else float(ours),
+        verdict=verdict,
+        explanation=f"{how}{digits}. {more}".rstrip(),
+    )
+
+
+def in_parts(*holds: bool) -> Verdict:
+    """The verdict on a statement by its readings, or by the cases that it speaks of."""
+    if all(holds):
+        return Verdict.HOLDS
+    return Verdict.PARTLY if any(holds) else Verdict.DIFFERS
+
+
+def held(holds: bool, ours: str, explanation: str) -> Finding:
+    """A finding of a statement that either holds or does not."""
+    verdict = Verdict.HOLDS if holds else Verdict.DIFFERS
+    return Finding(ours=ours, verdict=verdict, explanation=explanation)
+
+
+def reference(explanation: str, ours: int | float | str | None = None) -> Finding:
+    """A finding of an accuracy or a setting: ``explanation`` says what follows from it."""
+    return Finding(ours=ours, verdict=Verdict.REFERENCE, explanation=explanation)
+
+
+def not_checkable(reason: str) -> Finding:
+    """A finding of something that no computation reaches."""
+    return Finding(ours=None, verdict=Verdict.NOT_CHECKABLE, explanation=reason)

@@ -1,0 +1,1 @@
+"""The report: every network counted, held against the paper, predicted and measured; written."""

@@ -1,0 +1,427 @@
+"""The charts of a report, made from records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from resprof.answers.bench.results import BenchResult, BenchRow
+from resprof.answers.environment import device_kind, device_name
+from resprof.answers.flops.counts import FlopsResult
+from resprof.answers.memory.fit import Fit, MemoryResult
+from resprof.answers.roofline.bounds import RooflineResult, RooflineRow
+from resprof.answers.workloads import calibration_text, network_text, recipe_text, told_apart
+from resprof.measure.run import Metric
+from resprof.memory.replay import CoursePhase, MemoryCourse
+from resprof.model.environment import Environment
+from resprof.model.recipe import Mode, Phase, Recipe, Workload
+from resprof.render.chart import (
+    Axis,
+    Chart,
+    ChartKind,
+    Guide,
+    Point,
+    Series,
+    Span,
+    origins_text,
+    slug,
+)
+from resprof.render.drawing.theme import MOST_SERIES
+from resprof.render.table import Form, Origin
+from resprof.units import format_count, format_percent
+
+MOST_CHARTS = 12
+"""So many are drawn of each metric; the table has all configurations."""
+_LEAST_BATCHES = 2
+_BATCH = Axis(key="batch", title="batch", form=Form.COUNT, log=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """What is drawn of a metric."""
+
+    metric: Metric
+    title: str
+    axis: Axis
+
+
+_LOOKS = (
+    _Look(
+        metric=Metric.LATENCY,
+        title="Latency against batch",
+        axis=Axis(key="latency_median_s", title="latency of a batch", form=Form.SECONDS, log=True),
+    ),
+    _Look(
+        metric=Metric.THROUGHPUT,
+        title="Throughput against batch",
+        axis=Axis(key="throughput_images_per_s", title="images per second", form=Form.SI, log=True),
+    ),
+)
+
+
+def batch_charts(environment: Environment, results: Sequence[BenchResult]) -> tuple[Chart, ...]:
+    """A chart for each metric and recipe that was measured at several batch sizes."""
+    found: list[Chart] = []
+    for look in _LOOKS:
+        groups = list(_groups(results, look))[:MOST_CHARTS]
+        found += [
+            _chart(environment, look, recipe, series, number)
+            for number, (recipe, series) in enumerate(groups, start=1)
+        ]
+    return tuple(found)
+
+
+def _groups(
+    results: Iterable[BenchResult], look: _Look
+) -> Iterator[tuple[Recipe, tuple[Series, ...]]]:
+    """Networks of one recipe, as many together as can be told apart."""
+    by_recipe: dict[Recipe, dict[Workload, list[BenchResult]]] = {}
+    for result in results:
+        recipe = replace(result.recipe, batch=1)
+        networks = by_recipe.setdefault(recipe, {})
+        networks.setdefault(replace(result.workload, recipe=recipe), []).append(result)
+    for recipe, networks in by_recipe.items():
+        series = [
+            Series(name=name, origin=Origin.MEASURED, points=points)
+            for name, members in zip(_names(list(networks)), networks.values(), strict=True)
+            if len(points := _points(members, look.metric)) >= _LEAST_BATCHES
+        ]
+        for start in range(0, len(series), MOST_SERIES):
+            yield recipe, tuple(series[start : start + MOST_SERIES])
+
+
+def _names(networks: Sequence[Workload]) -> list[str]:
+    """What each network is called, no two the same."""
+    names = [network_text(network) for network in networks]
+    told = told_apart(names, networks)
+    return [f"{name}, {more}" if more else name for name, more in zip(names, told, strict=True)]
+
+
+def _points(members: Iterable[BenchResult], metric: Metric) -> tuple[Point, ...]:
+    rows = [row for each in members for row in each.rows if row.metric is metric]
+    points = [point for row in rows if (point := _point(row, metric)) is not None]
+    return tuple(sorted(points, key=lambda point: point.x))
+
+
+def _point(row: BenchRow, metric: Metric) -> Point | None:
+    latency = metric is Metric.LATENCY
+    value = row.latency_median_s if latency else row.throughput_images_per_s
+    low, high = (row.latency_ci_s if latency else row.throughput_ci) or (None, None)
+    return None if not value else Point(x=row.batch, y=value, low=low, high=high)
+
+
+def _chart(
+    environment: Environment,
+    look: _Look,
+    recipe: Recipe,
+    series: tuple[Series, ...],
+    number: int,
+) -> Chart:
+    names = [look.metric.value, recipe.mode.value, recipe.precision.value, str(number)]
+    return Chart(
+        name=slug("-".join(names)),
+        title=f"{look.title}, measured on {device_kind(environment)} {device_name(environment)}",
+        subtitle=f"{recipe_text(recipe, batch=False)}; bars are intervals for the median",
+        kind=ChartKind.LINES,
+        x=_BATCH,
+        y=look.axis,
+        series=series,
+    )
+
+
+def costs_chart(families: Mapping[str, Sequence[FlopsResult]]) -> Chart:
+    """A point for each network, a series for each family by its name."""
+    return Chart(
+        name="costs",
+        title="Multiply-adds against parameters, counted",
+        subtitle="one image of 224x224, forward",
+        kind=ChartKind.LINES,
+        x=Axis(key="params", title="parameters", form=Form.SI, log=True),
+        y=Axis(key="macs", title="MACs", form=Form.SI, log=True),
+        series=tuple(
+            Series(
+                name=family,
+                origin=Origin.COUNTED,
+                points=tuple(
+                    Point(x=each.total.params, y=each.total.macs, label=each.model)
+                    for each in members
+                ),
+                joined=len(members) > 1,
+            )
+            for family, members in families.items()
+        ),
+    )
+
+
+MOST_BARS = 20
+"""So many configurations are drawn, the first of the run; the table has all."""
+_KINDS: tuple[tuple[str, Callable[[BenchRow], float | None]], ...] = (
+    ("gross", lambda row: row.energy_per_image_j),
+    ("net of idle power", lambda row: row.energy_net_per_image_j),
+)
+
+
+def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Chart | None:
+    """A pair of bars for each configuration; None where no energy was measured."""
+    measured = [
+        (result, row)
+        for result in results
+        for row in result.rows
+        if row.metric is Metric.THROUGHPUT and row.energy_per_image_j is not None
+    ][:MOST_BARS]
+    names = [_name(result) for result, _ in measured]
+    more = told_apart(names, [result.workload for result, _ in measured])
+    rows = [
+        (f"{name}, {text}" if text else name, row)
+        for name, text, (_, row) in zip(names, more, measured, strict=True)
+    ]
+    if not rows:
+        return None
+    return Chart(
+        name="energy",
+        title=f"Energy per image, measured on {device_kind(environment)} "
+        f"{device_name(environment)}",
+        subtitle="read from the device's counter while calls run back to back",
+        kind=ChartKind.BARS,
+        x=Axis(key="configuration", title="", form=Form.TEXT),
+        y=Axis(key="energy_per_image_j", title="joules per image", form=Form.NUMBER),
+        series=tuple(
+            Series(
+                name=name,
+                origin=Origin.MEASURED,
+                points=tuple(Point(x=configuration, y=value(row)) for configuration, row in rows),
+            )
+            for name, value in _KINDS
+            if any(value(row) is not None for _, row in rows)
+        ),
+    )
+
+
+def _name(result: BenchResult) -> str:
+    recipe = result.recipe
+    return (
+        f"{network_text(result.workload)}, {recipe.mode}, {recipe.precision}, batch {recipe.batch}"
+    )
+
+
+def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) -> Chart:
+    """A line for each recipe of one network; ``fits`` are the largest batches on some devices.
+
+    Each of ``curves`` is one recipe at rising batch sizes.
+    """
+    first = curves[0][0]
+    lines = tuple(
+        Series(name=short_recipe(curve[0].recipe), origin=Origin.PREDICTED, points=_needed(curve))
+        for curve in curves
+    )
+    known = [fit for fit in fits if fit.max_batch and fit.needed_bytes]
+    largest = Series(
+        name="the largest batch that fits",
+        origin=Origin.PREDICTED,
+        joined=False,
+        points=tuple(
+            Point(x=fit.max_batch or 0, y=fit.needed_bytes, label=format_count(fit.max_batch or 0))
+            for fit in known
+        ),
+    )
+    limits = dict.fromkeys((fit.device_name, fit.memory_bytes) for fit in fits)
+    return Chart(
+        name=f"memory-{slug(first.model)}",
+        title=f"{first.model}: GPU memory against batch, predicted",
+        subtitle="tensors at their most and the CUDA context; what the allocator caches beside "
+        "them goes where memory is short; "
+        f"{calibration_text(first.calibrated_on)}; a device's memory as its vendor published it"
+        f"{_kept_free(fits)}",
+        kind=ChartKind.LINES,
+        x=Axis(key="batch", title="batch", form=Form.COUNT, log=True),
+        y=Axis(key="needed_bytes", title="memory needed", form=Form.BYTES, log=True),
+        series=(*lines, *([largest] if known else [])),
+        guides=tuple(
+            Guide(y=memory, label=name, origin=Origin.PUBLISHED) for name, memory in limits
+        ),
+    )
+
+
+def short_recipe(recipe: Recipe) -> str:
+    """What tells recipes apart that are otherwise at their defaults."""
+    kind = "training" if recipe.mode is Mode.TRAIN else "inference"
+    return f"{kind}, {recipe.precision}"
+
+
+def _needed(curve: Sequence[MemoryResult]) -> tuple[Point, ...]:
+    return tuple(Point(x=each.recipe.batch, y=each.peak.needed_bytes) for each in curve)
+
+
+def _kept_free(fits: Sequence[Fit]) -> str:
+    margin = fits[0].margin if fits else 0.0
+    return f", {format_percent(margin, 0)} of it kept free" if margin else ""
+
+
+_ROOM = 4.0
+"""How far the roof goes on beyond the stages, as a factor."""
+
+
+def roofline_chart(result: RooflineResult) -> Chart:
+    """Stages under the roof of the device; measured ones beside, where they were measured."""
+    rows = [row for row in result.rows if row.flops and row.bytes and row.least_time_s]
+    found = [
+        Series(
+            name=f"{result.peaks.device}, {result.peaks.arithmetic}",
+            origin=Origin.PUBLISHED,
+            points=_roof(result, [row.flops / row.bytes for row in rows]),
+            marked=False,
+        )
+    ]
+    for phase in dict.fromkeys(row.phase for row in rows):
+        of_phase = [row for row in rows if row.phase is phase]
+        found.append(_least(phase, of_phase))
+    measured = [row for row in rows if row.measured_flops_per_s]
+    found += [
+        _measured(phase, [row for row in measured if row.phase is phase])
+        for phase in dict.fromkeys(row.phase for row in measured)
+    ]
+    origins = "predicted" if not measured else "predicted and measured"
+    return Chart(
+        name=f"roofline-{slug(result.model)}",
+        title=f"{result.model} under the roofline of {result.peaks.device}, {origins}",
+        subtitle=f"{recipe_text(result.recipe)}; {result.fusion}; published peaks",
+        kind=ChartKind.LINES,
+        x=Axis(
+            key="flops_per_byte",
+            title="arithmetic intensity (FLOP per byte of device memory)",
+            form=Form.NUMBER,
+            log=True,
+        ),
+        y=Axis(key="flops_per_s", title="FLOP/s", form=Form.SI, log=True),
+        series=tuple(found),
+    )
+
+
+def _roof(result: RooflineResult, intensities: Sequence[float]) -> tuple[Point, ...]:
+    peaks = result.peaks
+    first = min([*intensities, peaks.ridge]) / _ROOM
+    last = max([*intensities, peaks.ridge]) * _ROOM
+    return (
+        Point(x=first, y=first * peaks.bandwidth_bytes_per_s),
+        Point(x=peaks.ridge, y=peaks.flops_per_s),
+        Point(x=last, y=peaks.flops_per_s),
+    )
+
+
+def _least(phase: Phase, rows: Sequence[RooflineRow]) -> Series:
+    points = tuple(
+        Point(x=row.flops / row.bytes, y=row.flops / row.least_time_s, label=row.stage)
+        for row in rows
+    )
+    return Series(name=f"{phase} at most", origin=Origin.PREDICTED, points=points, joined=False)
+
+
+def _measured(phase: Phase, rows: Sequence[RooflineRow]) -> Series:
+    points = tuple(
+        Point(x=row.flops / row.bytes, y=row.measured_flops_per_s, label=row.stage) for row in rows
+    )
+    return Series(name=str(phase), origin=Origin.MEASURED, points=points, joined=False)
+
+
+_NOTE = (
+    "Each kind of bar adds up to 100% with what belongs to no stage: the loss and the update of "
+    "the weights."
+)
+
+
+def stages_chart(
+    counts: FlopsResult,
+    *,
+    predicted: MemoryResult | None = None,
+    measured: BenchResult | None = None,
+    device: str | None = None,
+) -> Chart:
+    """Shares per stage of MACs and parameters, and of activations and time as far as known.
+
+    What was ``measured``, on ``device``, stands for what was ``predicted``.
+    """
+    stages = list(dict.fromkeys(row.stage for row in counts.rows))
+    macs = {row.stage: row.macs for row in counts.rows}
+    params = {row.stage: row.params for row in counts.rows}
+    series = [
+        _shares("MACs", Origin.COUNTED, stages, macs, counts.total.macs),
+        _shares("parameters", Origin.COUNTED, stages, params, counts.total.params),
+    ]
+    if measured is not None and measured.activations:
+        held = {each.stage: each.measured_bytes for each in measured.activations}
+        series.append(_shares("activations", Origin.MEASURED, stages, held, sum(held.values())))
+    elif predicted is not None:
+        held = {row.stage: row.activation_bytes for row in predicted.rows}
+        series.append(_shares("activations", Origin.PREDICTED, stages, held, sum(held.values())))
+    if measured is not None and any(part.stage for part in measured.parts):
+        times = _times(measured)
+        series.append(_shares("time", Origin.MEASURED, stages, times, sum(times.values())))
+    ran = measured or predicted
+    return Chart(
+        name=f"stages-{slug(counts.model)}",
+        title=f"{counts.model}: a training step by stage, {origins_text(series)}",
+        subtitle="; ".join(
+            [
+                counts.title,
+                *([recipe_text(ran.recipe)] if ran else []),
+                *([device] if device else []),
+            ]
+        ),
+        kind=ChartKind.COLUMNS,
+        x=Axis(key="stage", title="", form=Form.TEXT),
+        y=Axis(key="share", title="share of the network", form=Form.SHARE),
+        series=tuple(series),
+        notes=(_NOTE,),
+    )
+
+
+def _times(measured: BenchResult) -> dict[str, float]:
+    """Seconds by stage, forward and backward together, under any name what has no stage."""
+    times: dict[str, float] = {}
+    for part in measured.parts:
+        stage = part.stage or part.phase.value
+        times[stage] = times.get(stage, 0.0) + part.time_s
+    return times
+
+
+def _shares(
+    name: str,
+    origin: Origin,
+    stages: Sequence[str],
+    amounts: Mapping[str, int | float],
+    total: int | float,
+) -> Series:
+    points = tuple(
+        Point(x=stage, y=amounts[stage] / total if stage in amounts and total else None)
+        for stage in stages
+    )
+    return Series(name=name, origin=origin, points=points)
+
+
+def timeline_chart(course: MemoryCourse) -> Chart:
+    """What the allocator holds, and what it has of the device, from event to event."""
+    allocated = tuple(Point(x=each.event, y=each.allocated_bytes) for each in course.points)
+    reserved = tuple(Point(x=each.event, y=each.reserved_bytes) for each in course.points)
+    return Chart(
+        name=f"timeline-{slug(course.model)}",
+        title=f"{course.model}: the course of GPU memory over {_steps(course)}, predicted",
+        subtitle=recipe_text(course.recipe),
+        kind=ChartKind.COURSE,
+        x=Axis(key="event", title="allocations and frees, one after the other", form=Form.COUNT),
+        y=Axis(key="bytes", title="memory", form=Form.BYTES),
+        series=(
+            Series(name="allocated", origin=Origin.PREDICTED, points=allocated),
+            Series(name="reserved", origin=Origin.PREDICTED, points=reserved),
+        ),
+        spans=tuple(_span(each) for each in course.phases),
+    )
+
+
+def _span(phase: CoursePhase) -> Span:
+    detail = f"step {phase.step}" if phase.step else ""
+    return Span(start=phase.start, end=phase.end, label=phase.phase.value, detail=detail)
+
+
+def _steps(course: MemoryCourse) -> str:
+    number = len({phase.step for phase in course.phases if phase.step})
+    return "two training steps" if number == 2 else "one step" if number == 1 else f"{number} steps"

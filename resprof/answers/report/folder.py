@@ -1,0 +1,189 @@
+"""The folder of a report: it owns the files in its manifest and replaces only those.
+
+No link below the folder is followed, so nothing outside of it is written, replaced or removed. The
+folder itself may be a link.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from resprof.codec import SCHEMA, to_json
+from resprof.errors import UsageError, printable_path
+from resprof.render.files import write_whole
+
+_RECORD = "report manifest"
+
+
+def manifest_text(files: Iterable[str]) -> str:
+    """The manifest as JSON: paths below the folder, sorted."""
+    return to_json({"schema": SCHEMA, "record": _RECORD, "files": sorted(files)})
+
+
+def read_manifest(text: str) -> frozenset[str]:
+    """The way back; ``UsageError`` for anything else, and for paths that leave the folder."""
+    try:
+        plain = json.loads(text)
+        if (plain["schema"], plain["record"]) != (SCHEMA, _RECORD):
+            raise ValueError("it is of another kind or schema")
+        if not isinstance(plain["files"], list):
+            raise ValueError("it has no list of files")
+        return frozenset(_below(name) for name in plain["files"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UsageError(
+            f"this is not the manifest of a report: {error or type(error).__name__}",
+            hint="name another folder with --out, or replace it with --force",
+        ) from None
+
+
+def _below(name: object) -> str:
+    """The name, if it is one that a report could have written."""
+    if not isinstance(name, str) or not name.isprintable():
+        raise ValueError("a name in it is none of a file")
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or path.as_posix() != name or name == ".":
+        raise ValueError(f"{name!r} is not below the folder")
+    return name
+
+
+MANIFEST = "manifest.json"
+RUNS = "runs"
+"""Where run files lie; they are never replaced or removed."""
+
+Files = Mapping[str, str | bytes]
+"""Contents by their path below the folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFolder:
+    """A folder that a report may write to; ``owned`` are the files of an earlier one."""
+
+    path: Path
+    owned: frozenset[str]
+    force: bool
+
+    @classmethod
+    def opened(cls, path: Path, *, force: bool) -> ReportFolder:
+        """The folder, made if it is not there; ``UsageError`` where nothing can be written."""
+        _make(path)
+        _refuse_in_the_way(path, MANIFEST)
+        return cls(path=path, owned=_owned(path, force=force), force=force)
+
+    def refuse_foreign(self, files: Collection[str]) -> None:
+        """Raises ``UsageError`` for what is of no earlier report, and for what is in the way."""
+        self.refuse_in_the_way(files)
+        foreign = [name for name in files if name not in self.owned and (self.path / name).exists()]
+        if foreign and not self.force:
+            raise UsageError(
+                f"{printable_path(self.path / foreign[0])} exists and is not of an earlier report",
+                hint="name another folder with --out, or replace it with --force",
+            )
+
+    def refuse_in_the_way(self, files: Iterable[str]) -> None:
+        """Raises ``UsageError`` for a link on the way to a file, and a file in a folder's place."""
+        for name in files:
+            _refuse_in_the_way(self.path, name)
+
+    def claimed(self, files: Iterable[str]) -> ReportFolder:
+        """Writes a manifest that has these too: after an interrupt they may still be replaced."""
+        files = tuple(files)
+        self.refuse_in_the_way(files)
+        owned = frozenset({*files, *self.owned, MANIFEST})
+        self.write({MANIFEST: manifest_text(owned)})
+        return replace(self, owned=owned)
+
+    def settled(self, files: Iterable[str]) -> int:
+        """Removes what only an earlier report wrote, as nothing shows it now; returns how many."""
+        written = frozenset({*files, MANIFEST})
+        removed = sum(self._remove(name) for name in sorted(self.owned - written))
+        self.write({MANIFEST: manifest_text(written)})
+        return removed
+
+    def _remove(self, name: str) -> bool:
+        """Whether the file was there and of this folder; what a link leads to is not."""
+        file = self.path / name
+        if _first_link(self.path, name) or Path(name).parts[0] == RUNS or not file.is_file():
+            return False
+        try:
+            file.unlink()
+            _remove_empty(file.parent, self.path)
+        except OSError as error:
+            raise UsageError(
+                f"cannot remove {printable_path(file)} of an earlier report: {error.strerror}",
+                hint="make the folder writable, or name another one with --out",
+            ) from None
+        return True
+
+    def write(self, files: Files) -> None:
+        """Writes each file whole, or none if anything is in the way of one."""
+        self.refuse_in_the_way(files)
+        for name, content in files.items():
+            _make((self.path / name).parent)
+            write_whole(self.path / name, content)
+
+
+def _remove_empty(folder: Path, top: Path) -> None:
+    while folder != top and not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def _owned(folder: Path, *, force: bool) -> frozenset[str]:
+    """What an earlier report wrote; by force, a file that is no manifest is one of no files."""
+    file = folder / MANIFEST
+    try:
+        return read_manifest(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return frozenset()
+    except (OSError, UnicodeError, UsageError) as error:
+        if force:
+            return frozenset()
+        why = error.message if isinstance(error, UsageError) else "it cannot be read as text"
+        raise UsageError(
+            f"{printable_path(file)}: {why}",
+            hint="name another folder with --out, or replace it with --force",
+        ) from None
+
+
+def _first_link(top: Path, name: str) -> Path | None:
+    """The link nearest to the top on the way to the file, which may be one itself."""
+    way = [top / name, *(top / name).parents[: len(Path(name).parts) - 1]]
+    links = (each for each in reversed(way) if os.path.islink(each))  # noqa: PTH114 # never raises
+    return next(links, None)
+
+
+def _refuse_in_the_way(top: Path, name: str) -> None:
+    """``--force`` removes neither a link nor a file that is there instead of a folder."""
+    link = _first_link(top, name)
+    if link is not None:
+        raise UsageError(
+            f"{printable_path(link)} is a link, which a report does not follow",
+            hint="remove the link, or name another folder with --out",
+        )
+    for folder in (top / name).parents[: len(Path(name).parts) - 1]:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(
+                f"{printable_path(folder)} is not a folder", hint="name another one with --out"
+            )
+
+
+def _make(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            f"{printable_path(folder)} is not a folder", hint="name another one with --out"
+        )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"cannot make the folder {printable_path(folder)}: {error.strerror}",
+            hint="name another folder with --out",
+        ) from None
+    if not os.access(folder, os.W_OK):
+        raise UsageError(
+            f"cannot write in {printable_path(folder)}", hint="name another folder with --out"
+        )

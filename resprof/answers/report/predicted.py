@@ -1,0 +1,239 @@
+"""The predicted part of a report: what fits where, where memory goes, what bounds the time.
+
+Nothing here needs a GPU; the traces of a first time are kept, and make the next one quicker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from resprof.answers.memory.fit import Fit, MemoryResult, largest_batch, predict_memory
+from resprof.answers.memory.tables import (
+    fits_matrix,
+    fits_table,
+    memory_overview,
+    memory_sheet,
+    stage_rows,
+)
+from resprof.answers.memory.traces import trace_workload
+from resprof.answers.report.charts import memory_chart, roofline_chart, stages_chart, timeline_chart
+from resprof.answers.report.content import Counted, Predicted
+from resprof.answers.roofline.bounds import RooflineResult
+from resprof.answers.roofline.peaks import computes_in
+from resprof.answers.roofline.roofline import Against, roofline
+from resprof.answers.workloads import assumptions_table
+from resprof.errors import Note
+from resprof.memory.overlay import default_overlay
+from resprof.memory.prediction import MARGIN
+from resprof.memory.replay import MemoryCourse, memory_course
+from resprof.memory.rules import AllocatorKind
+from resprof.model.architecture import Architecture
+from resprof.model.devices import Device
+from resprof.model.devices import device as device_by_id
+from resprof.model.networks import resolve
+from resprof.model.recipe import Mode, Precision, Recipe, infer, train
+from resprof.render.chart import Chart, chart_table, slug
+from resprof.render.document import Exhibit
+from resprof.render.table import Table
+
+NETWORKS = ("resnet18", "resnet50", "resnet50-v1.5", "resnet101", "resnet152")
+DEVICES = ("t4", "a10", "a100-sxm4-40gb", "a100-sxm4-80gb", "h100-sxm", "h200-sxm")
+_BATCH = 32
+_CURVE = (1, 4, 16, 64, 256, 1024, 4096)
+_ROOFLINE_DEVICE, _ROOFLINE_BATCH = "h100-sxm", 256
+
+
+def predicted(
+    networks: Sequence[str] = NETWORKS, *, say: Callable[[str], None] = lambda _: None
+) -> Predicted:
+    """Everything that a report predicts of these networks.
+
+    Raises ``EnvironmentMissing`` where torch is missing.
+    """
+    fits: list[Fit] = []
+    curves: list[tuple[MemoryResult, ...]] = []
+    notes: dict[Note, None] = {}
+    architectures = [resolve(name) for name in networks]
+    for number, architecture in enumerate(architectures, start=1):
+        say(f"[{number}/{len(networks)}] predicting {architecture.id}")
+        for recipe in _recipes(architecture):
+            fits += [_fit(architecture, recipe, device) for device in _devices()]
+            found = [predict_memory(architecture, each) for each in _at_batches(recipe)]
+            curves.append(tuple(result for result, _ in found))
+            notes |= dict.fromkeys(note for _, assumed in found for note in assumed)
+    held = [_roofline(architecture) for architecture in architectures]
+    memory = tuple(result for curve in curves for result in curve if result.recipe.batch == _BATCH)
+    return Predicted(
+        torch=memory[0].torch.partition("+")[0],
+        fits=tuple(fits),
+        memory=memory,
+        curves=tuple(
+            tuple(result for result in curve if result.recipe.batch in _CURVE) for curve in curves
+        ),
+        courses=tuple(_course(architecture) for architecture in architectures),
+        rooflines=tuple(result for result, _ in held),
+        assumptions=tuple(notes),
+        roofline_notes=tuple(
+            dict.fromkeys(_of_network(result.model, note) for result, each in held for note in each)
+        ),
+    )
+
+
+def _recipes(architecture: Architecture) -> tuple[Recipe, ...]:
+    """What people run: training as published and in mixed precision, inference in half."""
+    step = train(batch=1, image=architecture.image)
+    forward = infer(batch=1, image=architecture.image)
+    return (
+        step,
+        replace(step, precision=Precision.AMP_BF16),
+        replace(forward, precision=Precision.BF16),
+    )
+
+
+def _at_batches(recipe: Recipe) -> Iterable[Recipe]:
+    return (replace(recipe, batch=batch) for batch in sorted({*_CURVE, _BATCH}))
+
+
+def _devices() -> tuple[Device, ...]:
+    found = (device_by_id(each) for each in DEVICES)
+    return tuple(device for device in found if device is not None)
+
+
+def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
+    fit = Fit(
+        model=architecture.id,
+        recipe=recipe,
+        device=device.id,
+        device_name=device.name,
+        memory_bytes=device.memory_bytes,
+        margin=MARGIN,
+    )
+    if not computes_in(device, recipe.precision):
+        return fit
+    found, _ = largest_batch(
+        architecture,
+        recipe,
+        total_bytes=device.memory_bytes,
+        margin=MARGIN,
+        capability=device.compute_capability,
+        kinds=(AllocatorKind.DEFAULT,),
+    )
+    (row,) = found.rows
+    return replace(
+        fit,
+        max_batch=row.max_batch,
+        max_batch_multiple_of_8=row.max_batch_multiple_of_8,
+        max_proven_batch=row.max_proven_batch,
+        process_bytes=row.peak.process_bytes if row.peak else None,
+        needed_bytes=row.peak.needed_bytes if row.peak else None,
+    )
+
+
+def _course(architecture: Architecture) -> MemoryCourse:
+    recipe = train(batch=_BATCH, image=architecture.image)
+    trace = trace_workload(architecture, recipe)
+    return memory_course(architecture.id, recipe, trace, default_overlay(None))
+
+
+def _of_network(model: str, note: Note) -> Note:
+    """The note, told of which network it is where it holds of one alone."""
+    return replace(note, message=f"{model}: {note.message}") if note.code == "l2" else note
+
+
+def _roofline(architecture: Architecture) -> tuple[RooflineResult, tuple[Note, ...]]:
+    recipe = replace(
+        train(batch=_ROOFLINE_BATCH, image=architecture.image), precision=Precision.AMP_BF16
+    )
+    return roofline(architecture, recipe, Against(device=device_by_id(_ROOFLINE_DEVICE)))
+
+
+TABLES = ("fits", "memory", "memory-stages", "assumptions")
+CHARTS = ("stages", "memory", "timeline", "roofline")
+"""What is drawn of each network."""
+_DRAWN_DEVICES = ("t4", "a100-sxm4-40gb", "h200-sxm")
+"""More limits than these would hide each other."""
+
+
+def predicted_exhibits(predicted: Predicted, counted: Counted) -> tuple[Exhibit, ...]:
+    """Tables of all networks, and four charts for each."""
+    matrix = fits_matrix(predicted.fits, predicted.torch)
+    return (
+        Exhibit(
+            stem="fits",
+            data=fits_table(predicted.fits, predicted.torch),
+            shown=(matrix,),
+            summary="predicted: the largest batch on common cards",
+        ),
+        _single("memory", _overview(predicted), "predicted: peak memory by recipe"),
+        Exhibit(
+            stem="memory-stages",
+            data=_with_torch(memory_sheet(predicted.memory), predicted.torch),
+            shown=(_with_torch(stage_rows(predicted.memory), predicted.torch),),
+            summary="predicted: memory by stage",
+        ),
+        _single(
+            "assumptions",
+            assumptions_table(predicted.assumptions),
+            "what predictions take for granted",
+        ),
+        *(_drawn(chart, summary) for chart, summary in _charts(predicted, counted)),
+    )
+
+
+def predicted_stems(networks: Iterable[str]) -> list[str]:
+    """The stems of the exhibits, before anything is predicted."""
+    charts = (f"charts/{kind}-{slug(name)}" for name in networks for kind in CHARTS)
+    return [*TABLES, *charts]
+
+
+def network_memory(predicted: Predicted, model: str) -> Table | None:
+    """The memory of one network by recipe; None where it was not predicted."""
+    found = [result for result in predicted.memory if result.model == model]
+    return memory_overview(found) if found else None
+
+
+def _charts(predicted: Predicted, counted: Counted) -> Iterator[tuple[Chart, str]]:
+    steps = {result.model: result for result in counted.steps}
+    for course in predicted.courses:
+        model = course.model
+        memory = next(
+            result
+            for result in predicted.memory
+            if result.model == model
+            and result.recipe.mode is Mode.TRAIN
+            and result.recipe.precision is Precision.FP32
+        )
+        shares = stages_chart(steps[model], predicted=memory)
+        yield shares, f"counted and predicted: a step of {model} by stage"
+        curves = [curve for curve in predicted.curves if curve[0].model == model]
+        yield (
+            memory_chart(curves, _marked(predicted.fits, model)),
+            f"predicted: memory of {model} against batch",
+        )
+        yield timeline_chart(course), f"predicted: the course of memory of {model}"
+    for result in predicted.rooflines:
+        yield roofline_chart(result), f"predicted: {result.model} under a roofline"
+
+
+def _marked(fits: tuple[Fit, ...], model: str) -> list[Fit]:
+    return [fit for fit in fits if fit.model == model and fit.device in _DRAWN_DEVICES]
+
+
+def _overview(predicted: Predicted) -> Table:
+    return _with_torch(memory_overview(predicted.memory), predicted.torch)
+
+
+def _with_torch(table: Table, torch: str) -> Table:
+    subtitle = "; ".join(part for part in (table.subtitle, f"traced with torch {torch}") if part)
+    return replace(table, subtitle=subtitle)
+
+
+def _drawn(chart: Chart, summary: str) -> Exhibit:
+    return Exhibit(
+        stem=f"charts/{chart.name}", data=chart_table(chart), shown=(chart,), summary=summary
+    )
+
+
+def _single(stem: str, table: Table, summary: str) -> Exhibit:
+    return Exhibit(stem=stem, data=table, shown=(table,), summary=summary)

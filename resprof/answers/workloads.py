@@ -1,0 +1,203 @@
+"""Workloads in the rows of a table: what they share stands once, above it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from resprof.errors import Note
+from resprof.model.recipe import Checkpoint, Mode, Recipe, Workload
+from resprof.render.table import Column, Form, Origin, Table, Value
+from resprof.units import format_shape
+
+
+def recipe_text(recipe: Recipe, *, batch: bool = True) -> str:
+    """The whole recipe in one line."""
+    height, width = recipe.image
+    parts = ["training step" if recipe.mode is Mode.TRAIN else "inference"]
+    if batch:
+        parts.append(f"batch {recipe.batch}")
+    parts += [f"{height}x{width}", recipe.precision.value, recipe.memory_format.value]
+    if recipe.mode is Mode.TRAIN:
+        parts += [
+            f"{recipe.optimizer} ({recipe.optimizer_impl})",
+            f"accumulate {recipe.accumulate}",
+            f"checkpoint {recipe.checkpoint}",
+        ]
+    parts.append(recipe.engine.value)
+    if recipe.cudnn_benchmark:
+        parts.append("cudnn.benchmark")
+    return ", ".join(parts)
+
+
+def training_text(recipe: Recipe) -> str | None:
+    """What a training step does beside forward and backward; None in inference."""
+    if recipe.mode is not Mode.TRAIN:
+        return None
+    parts = [f"{recipe.optimizer} ({recipe.optimizer_impl})"]
+    if (recipe.accumulate or 1) > 1:
+        parts.append(f"accumulate {recipe.accumulate}")
+    if recipe.checkpoint not in {None, Checkpoint.NONE}:
+        parts.append(f"checkpoint {recipe.checkpoint}")
+    return ", ".join(parts)
+
+
+def calibration_text(device: str | None) -> str:
+    """On which device what only a GPU takes was measured, if on any."""
+    return f"calibrated on {device}" if device else "uncalibrated"
+
+
+def assumptions_table(assumptions: Sequence[Note]) -> Table:
+    """What the prediction takes for granted."""
+    return Table(
+        name="assumptions",
+        title="What this assumes",
+        columns=(
+            Column(key="code", title="about"),
+            Column(key="message", title="assumption", form=Form.PROSE),
+        ),
+        rows=tuple((note.code, note.message) for note in assumptions),
+    )
+
+
+def bytes_column(key: str, title: str, priority: int) -> Column:
+    """A column of predicted bytes."""
+    return Column(key=key, title=title, form=Form.BYTES, origin=Origin.PREDICTED, priority=priority)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configurations:
+    """The columns in which configurations differ, their cells, and what all have in common."""
+
+    columns: tuple[Column, ...]
+    cells: tuple[tuple[Value, ...], ...]
+    common: str
+
+
+Field = tuple[Column, Callable[[Workload], Value]]
+
+FIELDS: tuple[Field, ...] = (
+    (Column(key="model", title="model"), lambda each: each.model),
+    (
+        Column(key="classes", title="classes", form=Form.COUNT, priority=1),
+        lambda each: each.classes,
+    ),
+    (
+        Column(key="in_channels", title="channels", form=Form.COUNT, priority=1),
+        lambda each: each.in_channels,
+    ),
+    (Column(key="width", title="width", form=Form.NUMBER, priority=1), lambda each: each.width),
+    (Column(key="mode", title="mode"), lambda each: each.recipe.mode.value),
+    (Column(key="batch", title="batch", form=Form.COUNT), lambda each: each.recipe.batch),
+    (Column(key="image", title="image", priority=1), lambda each: format_shape(each.recipe.image)),
+    (Column(key="precision", title="precision"), lambda each: each.recipe.precision.value),
+    (
+        Column(key="memory_format", title="layout", priority=1),
+        lambda each: each.recipe.memory_format.value,
+    ),
+    (Column(key="engine", title="engine"), lambda each: each.recipe.engine.value),
+    (
+        Column(key="training", title="optimizer", priority=2),
+        lambda each: training_text(each.recipe),
+    ),
+    (
+        Column(key="cudnn_benchmark", title="cudnn.benchmark", priority=1),
+        lambda each: each.recipe.cudnn_benchmark,
+    ),
+)
+"""All in which two workloads can differ, and no two that do have all cells the same."""
+
+_NAMED_BY_ITSELF = {"model", "mode", "image", "precision", "memory_format", "engine", "training"}
+"""Cells that say without a title what they are."""
+_ORDINARY = {
+    ("classes", 10),
+    ("classes", 1000),
+    ("in_channels", 3),
+    ("width", 1.0),
+    ("cudnn_benchmark", False),
+}
+"""What nobody needs to be told."""
+
+
+def configurations(workloads: Sequence[Workload], always: Sequence[str] = ()) -> Configurations:
+    """Lays out workloads; the model and the batch of a single one stay in its row.
+
+    The columns of the keys in ``always`` are there whether configurations differ in them or not.
+    """
+    columns = [
+        (column, tuple(value(workload) for workload in workloads)) for column, value in FIELDS
+    ]
+    varying = [column.key for column, values in columns if len(set(values)) > 1]
+    kept = {*varying, *always} or {"model", "batch"}
+    return Configurations(
+        columns=tuple(column for column, _ in columns if column.key in kept),
+        cells=tuple(
+            tuple(values[row] for column, values in columns if column.key in kept)
+            for row in range(len(workloads))
+        ),
+        common=", ".join(
+            text
+            for column, values in columns
+            if column.key not in kept and values and (text := _in_common(column, values[0]))
+        ),
+    )
+
+
+def differing(workloads: Sequence[Workload]) -> tuple[str, ...]:
+    """What tells each of these from the others, in words."""
+    fields = [
+        (column, value)
+        for column, value in FIELDS
+        if len({value(workload) for workload in workloads}) > 1
+    ]
+    return tuple(
+        ", ".join(_in_words(column, value(workload)) for column, value in fields)
+        for workload in workloads
+    )
+
+
+def told_apart(names: Sequence[Hashable], workloads: Sequence[Workload]) -> list[str]:
+    """What has to be said beside each name where several have the same; empty for all others."""
+    said = [""] * len(workloads)
+    alike: dict[Hashable, list[int]] = {}
+    for place, name in enumerate(names):
+        alike.setdefault(name, []).append(place)
+    for places in alike.values():
+        words = differing([workloads[place] for place in places])
+        for place, text in zip(places, words, strict=True):
+            said[place] = text
+    return said
+
+
+def network_text(workload: Workload) -> str:
+    """The model, and what of the network is out of the ordinary: ``resnet50 (width 0.5)``."""
+    parts = _parts(workload, ("classes", "in_channels", "width"))
+    return f"{workload.model} ({', '.join(parts)})" if parts else workload.model
+
+
+def workload_text(workload: Workload) -> str:
+    """The workload in a line: what of it is always named, and what is out of the ordinary."""
+    recipe = workload.recipe
+    head = {"model", "mode", "batch"}
+    rest = _parts(workload, [column.key for column, _ in FIELDS if column.key not in head])
+    return ", ".join([f"{workload.model} {recipe.mode} batch {recipe.batch}", *rest])
+
+
+def _parts(workload: Workload, keys: Sequence[str]) -> list[str]:
+    """What has to be said of these fields, in words."""
+    found = [_in_common(column, value(workload)) for column, value in FIELDS if column.key in keys]
+    return [text for text in found if text]
+
+
+def _in_common(column: Column, value: Value) -> str | None:
+    if column.key in _NAMED_BY_ITSELF and value is None:
+        return None
+    return None if (column.key, value) in _ORDINARY else _in_words(column, value)
+
+
+def _in_words(column: Column, value: Value) -> str:
+    if column.key in _NAMED_BY_ITSELF:
+        return str(value)
+    if isinstance(value, bool):
+        return column.title if value else f"no {column.title}"
+    return f"{column.title} {str(value).removesuffix('.0')}"

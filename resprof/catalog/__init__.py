@@ -1,1 +1,0 @@
-"""Architectures and published facts as data."""

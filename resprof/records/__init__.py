@@ -1,1 +1,0 @@
-"""The vocabulary: frozen records that every room speaks in, and their JSON."""

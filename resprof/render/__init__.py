@@ -1,0 +1,1 @@
+"""Tables and charts as text, pages and pictures. Loads no torch."""

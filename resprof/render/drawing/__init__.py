@@ -1,0 +1,1 @@
+"""How a chart is drawn: SVG, PNG and a page that answers the pointer."""

@@ -1,1 +1,0 @@
-"""A table or a chart to text: for a terminal, Markdown, CSV, JSON and HTML."""

@@ -1,1 +1,0 @@
-"""What is drawn: charts made from records, one file per kind."""

@@ -1,1 +1,0 @@
-"""A report as a page: one file that opens without a network, with or without a script."""

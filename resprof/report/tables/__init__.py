@@ -1,1 +1,0 @@
-"""From what a command answers to the tables that show it."""

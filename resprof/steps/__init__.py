@@ -1,1 +1,0 @@
-"""A recipe turned into the step that is traced, watched and timed: one code for all three."""

@@ -1,1 +1,0 @@
-"""One workload on tensors without data: the memory events of its steps, for any batch size."""

@@ -1,1 +1,0 @@
-"""Counts of the same modules by tools that do not know our formulas."""
