@@ -88,6 +88,9 @@ def _harmless(text: str) -> str:
     return f"{_GUARD}{shown}" if starts else shown
 
 
+_TOLD_OF_COLUMNS = ("key", "title", "form", "origin", "priority")
+
+
 def data(table: Table) -> str:
     """The table as one JSON document."""
     keys = [column.key for column in table.columns]
@@ -101,7 +104,10 @@ def data(table: Table) -> str:
             "table": table.name,
             "title": table.title,
             "subtitle": table.subtitle,
-            "columns": table.columns,
+            "columns": [
+                {name: getattr(column, name) for name in _TOLD_OF_COLUMNS}
+                for column in table.columns
+            ],
             "rows": [named(row) for row in table.rows],
             "total": None if table.total is None else named(table.total),
             "notes": table.notes,

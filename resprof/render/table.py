@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 Value = str | int | float | bool | tuple[int, ...] | None
 """A cell; None is unknown."""
@@ -46,7 +47,9 @@ class Column:
     """``key`` names the values in CSV and JSON, with the unit; ``title`` heads them on screen.
 
     Columns with ``priority`` 0 are always shown; on a narrow screen those with the highest
-    priority go first, all of one priority together.
+    priority go first, all of one priority together. ``value`` takes a cell from what the row is
+    about, the attribute of the column's key where none is given; ``total`` sums the rows up, None
+    leaves the cell of the last line empty.
     """
 
     key: str
@@ -54,6 +57,13 @@ class Column:
     form: Form = Form.TEXT
     origin: Origin | None = None
     priority: int = 0
+    value: Callable[[Any], object] | None = field(default=None, compare=False, repr=False)
+    total: Callable[[Sequence[Any]], Value] | None = field(default=None, compare=False, repr=False)
+
+    def cell(self, row: object) -> Value:
+        """The value of a row, an enum by its text."""
+        found = self.value(row) if self.value else getattr(row, self.key)
+        return cast("Value", found.value if isinstance(found, StrEnum) else found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +88,32 @@ class Table:
                 raise ValueError(
                     f"table {self.name}: {len(row)} cells, {len(self.columns)} columns"
                 )
+
+
+def tabulate(
+    columns: Sequence[Column],
+    rows: Iterable[object],
+    *,
+    name: str,
+    title: str,
+    subtitle: str = "",
+    notes: Sequence[str] = (),
+) -> Table:
+    """The rows under the columns, each cell by its column.
+
+    There is a last line where a column has a total.
+    """
+    rows = tuple(rows)
+    total = tuple(column.total(rows) if column.total else None for column in columns)
+    return Table(
+        name=name,
+        title=title,
+        subtitle=subtitle,
+        columns=tuple(columns),
+        rows=tuple(tuple(column.cell(row) for column in columns) for row in rows),
+        total=total if any(column.total for column in columns) else None,
+        notes=tuple(notes),
+    )
 
 
 T = TypeVar("T")
