@@ -152,7 +152,12 @@ def _parse_width(text: str) -> float:
 
 
 ModeOption = Annotated[Mode, typer.Option("--mode", help="inference, or a training step")]
-PrecisionOption = Annotated[Precision, typer.Option("--precision", help="fp32 has TF32 off")]
+PrecisionOption = Annotated[
+    Precision,
+    typer.Option(
+        "--precision", help=", ".join(f"{each} {each.remark}" for each in Precision if each.remark)
+    ),
+]
 PrecisionsOption = Annotated[
     str, typer.Option("--precision", metavar="P,...", help=f"of {', '.join(Precision)}")
 ]

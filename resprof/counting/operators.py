@@ -23,7 +23,7 @@ from resprof.counting.traffic import (
     sizes_of,
 )
 from resprof.model.architecture import LOSS, OPTIMIZER
-from resprof.model.recipe import Mode, Phase, Precision, Recipe
+from resprof.model.recipe import Mode, Phase, Recipe
 
 _FORWARD = {
     Kind.BN: traffic.batch_norm,
@@ -179,7 +179,7 @@ def _update(placed: tuple[_Placed, ...], recipe: Recipe) -> Iterator[Operator]:
     learnt = [each.node for each in placed if each.node.layer.cost.params]
     parameters = [moved for node in learnt for moved in node.stored]
     found = tuple(moved for node in learnt for moved in node.gradients)
-    if recipe.precision is Precision.AMP_FP16:
+    if recipe.precision.scaled:
         work = traffic.unscale(found)
         yield _outside(Phase.OPTIMIZER, OPTIMIZER, work, 1)
     work = traffic.update(parameters, found, recipe.optimizer)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from resprof.counting.cost import Kind, Layer
-from resprof.model.recipe import Mode, Optimizer, Phase, Precision, Recipe
+from resprof.model.recipe import Mode, Optimizer, Phase, Recipe
 
 
 class Op(StrEnum):
@@ -137,26 +137,14 @@ class Sizes:
         return self.stored != self.used
 
 
-_ELEMENTS = {
-    Precision.FP32: (4, 4, 4),
-    Precision.TF32: (4, 4, 4),
-    Precision.FP16: (2, 2, 2),
-    Precision.BF16: (2, 2, 2),
-    Precision.AMP_FP16: (2, 4, 2),
-    Precision.AMP_BF16: (2, 4, 2),
-}
-"""Bytes of maps, of stored parameters, of weights in use."""
-
-
 def sizes_of(recipe: Recipe) -> Sizes:
     """The sizes of a recipe: autocast leaves parameters, batch norm's among them, in fp32."""
-    maps, stored, used = _ELEMENTS[recipe.precision]
     return Sizes(
         batch=recipe.batch,
         training=recipe.mode is Mode.TRAIN,
-        maps=maps,
-        stored=stored,
-        used=used,
+        maps=recipe.precision.maps_bytes,
+        stored=recipe.precision.stored_bytes,
+        used=recipe.precision.maps_bytes,
     )
 
 

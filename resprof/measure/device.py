@@ -8,7 +8,7 @@ from resprof.errors import EnvironmentMissing
 from resprof.measure.host import nvidia_driver
 from resprof.measure.nvml_device import pci_address
 from resprof.model.environment import DeviceKind, Gpu, TorchBuild
-from resprof.model.recipe import Precision, Recipe
+from resprof.model.recipe import Recipe
 
 
 def choose_device(asked: str | None) -> torch.device:
@@ -35,7 +35,7 @@ def choose_device(asked: str | None) -> torch.device:
 
 def set_switches(recipe: Recipe) -> None:
     """Makes fp32 mean fp32, which for cuDNN's convolutions it does not unless told so."""
-    arithmetic = "tf32" if recipe.precision is Precision.TF32 else "ieee"
+    arithmetic = recipe.precision.arithmetic.fp32_precision
     # Through the newer of torch's two interfaces only: it refuses a mixture.
     torch.backends.cuda.matmul.fp32_precision = arithmetic
     torch.backends.cudnn.conv.fp32_precision = arithmetic  # type: ignore[attr-defined]

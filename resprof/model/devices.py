@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from resprof.model.published import SheetRow, rows, scaled, text
+from resprof.model.recipe import Arithmetic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,11 @@ class Device:
         """The capability of an NVIDIA device as (major, minor)."""
         major, minor = self.capability.split(".")
         return int(major), int(minor)
+
+    def peak(self, arithmetic: Arithmetic) -> float | None:
+        """The printed dense peak of an arithmetic in FLOP/s; None where none is known."""
+        rate: float | None = getattr(self, f"{arithmetic}_flops_per_s", None)
+        return rate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from resprof.errors import UsageError
 
@@ -33,15 +33,112 @@ class Mode(StrEnum):
     TRAIN = "train"
 
 
-class Precision(StrEnum):
-    """``fp32`` means that TF32 is off; the amp forms are torch.autocast over fp32 weights."""
+class Arithmetic(StrEnum):
+    """What a device's units multiply, as its peaks are named; sums are in fp32."""
 
-    FP32 = "fp32"
-    TF32 = "tf32"
-    FP16 = "fp16"
-    BF16 = "bf16"
-    AMP_FP16 = "amp-fp16"
-    AMP_BF16 = "amp-bf16"
+    dtype: str
+    since: int
+    """The major compute capability from which a GPU has it; before, torch does something else."""
+
+    FP32 = "fp32", "float32"
+    TF32 = "tf32", "float32", 8
+    FP16 = "fp16", "float16"
+    BF16 = "bf16", "bfloat16", 8
+
+    def __new__(cls, value: str, dtype: str, since: int = 0) -> Self:
+        """A row: the name, torch's type of what is multiplied, and since when."""
+        member = str.__new__(cls, value)
+        member._value_, member.dtype, member.since = value, dtype, since
+        return member
+
+    @property
+    def fp32_precision(self) -> str:
+        """What torch calls the way in which it multiplies fp32, a switch of CUDA's libraries."""
+        return "tf32" if self is Arithmetic.TF32 else "ieee"
+
+
+class Precision(StrEnum):
+    """All that tells one precision from another, a row for each; the types are torch's, by name.
+
+    ``fp32`` means that TF32 is off; the amp forms are torch.autocast over fp32 weights.
+    """
+
+    arithmetic: Arithmetic
+    """What convolutions and fully connected layers compute in."""
+    stored: str
+    """The type of the parameters."""
+    remark: str
+    """What help says of it, if anything."""
+    published: str
+    """What published results call it."""
+
+    FP32 = "fp32", Arithmetic.FP32, "float32", "has TF32 off"
+    TF32 = "tf32", Arithmetic.TF32, "float32"
+    FP16 = "fp16", Arithmetic.FP16, "float16"
+    BF16 = "bf16", Arithmetic.BF16, "bfloat16"
+    AMP_FP16 = "amp-fp16", Arithmetic.FP16, "float32", "", "amp"
+    AMP_BF16 = "amp-bf16", Arithmetic.BF16, "float32", "", "amp_bf16"
+
+    def __new__(
+        cls,
+        value: str,
+        arithmetic: Arithmetic = Arithmetic.FP32,
+        stored: str = "float32",
+        remark: str = "",
+        published: str | None = None,
+    ) -> Self:
+        """A row: the name, and the attributes in the order above."""
+        member = str.__new__(cls, value)
+        member._value_, member.arithmetic, member.stored = value, arithmetic, stored
+        member.remark, member.published = remark, published or value
+        return member
+
+    @property
+    def maps(self) -> str:
+        """The type of the maps between layers, and of weights where they are used."""
+        return self.arithmetic.dtype
+
+    @property
+    def maps_bytes(self) -> int:
+        """Bytes of an element of a map, and of a weight in use."""
+        return _bytes(self.maps)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of a stored parameter."""
+        return _bytes(self.stored)
+
+    @property
+    def autocast(self) -> str | None:
+        """The type that torch.autocast computes in; None where there is no autocast."""
+        return self.maps if self.maps != self.stored else None
+
+    @property
+    def whole(self) -> str | None:
+        """The type that the whole network is cast to; None where it stays in fp32."""
+        return self.stored if self.stored != "float32" else None
+
+    @property
+    def scaled(self) -> bool:
+        """Whether a training step scales its loss: fp16 would lose small gradients."""
+        return self.autocast == "float16"
+
+    @property
+    def only_cuda(self) -> bool:
+        """Whether it is nothing but a switch of CUDA's libraries."""
+        return self.arithmetic.fp32_precision != "ieee"
+
+    @property
+    def in_memory(self) -> Precision:
+        """The first that stores the same: TF32 is a way to multiply, not a type that is stored."""
+        return next(
+            each for each in Precision if (each.maps, each.stored) == (self.maps, self.stored)
+        )
+
+
+def _bytes(dtype: str) -> int:
+    """Of a type whose name ends in its bits: ``float32``, ``bfloat16``."""
+    return int(dtype.removeprefix("b").removeprefix("float")) // 8
 
 
 class MemoryFormat(StrEnum):

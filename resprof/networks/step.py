@@ -28,7 +28,6 @@ from resprof.model.recipe import (
     Optimizer,
     OptimizerImpl,
     Phase,
-    Precision,
     Recipe,
 )
 
@@ -80,12 +79,15 @@ _LEARNING_RATE = 1e-3
 _MOMENTUM = 0.9
 _WEIGHT_DECAY = 1e-4
 
-_WHOLE = {Precision.FP16: torch.float16, Precision.BF16: torch.bfloat16}
-
 
 def whole_dtype(recipe: Recipe) -> torch.dtype | None:
     """What the whole network and its input are cast to, batch norm included; None for fp32."""
-    return _WHOLE.get(recipe.precision)
+    return _dtype(recipe.precision.whole)
+
+
+def _dtype(name: str | None) -> torch.dtype | None:
+    dtype: torch.dtype | None = None if name is None else getattr(torch, name)
+    return dtype
 
 
 def memory_format(recipe: Recipe) -> torch.memory_format:
@@ -167,9 +169,6 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-_AUTOCAST = {Precision.AMP_FP16: torch.float16, Precision.AMP_BF16: torch.bfloat16}
-
-
 class Steps:
     """A network with its batch and optimiser, ready for any number of steps.
 
@@ -199,7 +198,7 @@ class Steps:
         self._stands_for_cuda = kernels is DeviceKind.CUDA and self._device == "cpu"
         self._scaler = torch.amp.GradScaler(
             self._device,
-            enabled=optimizer is not None and recipe.precision is Precision.AMP_FP16,
+            enabled=optimizer is not None and recipe.precision.scaled,
         )
 
     def step(self, number: int = 1) -> None:
@@ -252,14 +251,14 @@ class Steps:
         return loss if accumulate == 1 else loss / accumulate
 
     def _cross_entropy(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if self._stands_for_cuda and self._recipe.precision is Precision.AMP_FP16:
+        if self._stands_for_cuda and self._recipe.precision.scaled:
             # CUDA's log_softmax reads fp16 and writes fp32; the CPU's wants its input cast.
             logarithms = torch._log_softmax(logits, 1, half_to_float=True)
             return nn.functional.nll_loss(logarithms, labels)
         return nn.functional.cross_entropy(logits, labels)
 
     def _autocast(self) -> AbstractContextManager[object]:
-        dtype = _AUTOCAST.get(self._recipe.precision)
+        dtype = _dtype(self._recipe.precision.autocast)
         return nullcontext() if dtype is None else torch.autocast(self._device, dtype=dtype)
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 
 from resprof.answers.roofline.peaks import (
-    Arithmetic,
     MeasuredPeaks,
     PeakSource,
     datasheet_peaks,
@@ -19,7 +18,7 @@ from resprof.answers.roofline.peaks import (
 from resprof.errors import UsageError
 from resprof.model.devices import Device, device, devices
 from resprof.model.environment import Environment
-from resprof.model.recipe import Precision
+from resprof.model.recipe import Arithmetic, Precision
 from tests.analysis.test_environments import FULL
 
 GIB, MIB = 2**30, 2**20

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 
 from resprof.answers.roofline.bounds import least
-from resprof.answers.roofline.peaks import Arithmetic, Peaks, PeakSource
+from resprof.answers.roofline.peaks import Peaks, PeakSource
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
 from resprof.counting.traffic import Fusion, sizes_of
@@ -20,7 +20,7 @@ from resprof.counting.walk import count
 from resprof.model.devices import Device, device
 from resprof.model.networks import resolve
 from resprof.model.published import PublishedResult, results
-from resprof.model.recipe import Mode, Precision, infer, train
+from resprof.model.recipe import Arithmetic, Mode, Precision, infer, train
 
 OFFLINE_BATCH = 256
 """Where a source names no batch, as MLPerf does not; large enough that weights weigh nothing."""

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resprof.answers.roofline.peaks import Arithmetic, MeasuredPeaks, peaks_text
+from resprof.answers.roofline.peaks import MeasuredPeaks, peaks_text
+from resprof.model.recipe import Arithmetic
 from tests.analysis.scripted_runs import steady, written
 from tests.cli.scripted_rooflines import CARD, INFER, answer, notes, records, run
 

@@ -14,12 +14,13 @@ import torch
 
 from resprof.answers.gpu import peaks
 from resprof.answers.gpu.peaks import measure_peaks, peaks_on_cuda
-from resprof.answers.roofline.peaks import Arithmetic, MeasuredPeaks, read_peaks
+from resprof.answers.roofline.peaks import MeasuredPeaks, read_peaks
 from resprof.cli.main import main
 from resprof.codec import to_plain
 from resprof.measure.host import machine_environment
 from resprof.model.devices import device_of
 from resprof.model.environment import Environment, Gpu
+from resprof.model.recipe import Arithmetic
 from tests.measure.scripted import ScriptedClock
 
 GPU = Gpu(name="NVIDIA A10", uuid=None, capability="8.6", memory_bytes=2**34, driver="550.1")

@@ -19,7 +19,7 @@ from resprof.measure.run import LaunchEnd, LaunchStart, Metric, OnOom, Order, Ou
 from resprof.measure.run_file import Record, RunFile
 from resprof.model.environment import Environment
 from resprof.model.networks import architecture_of
-from resprof.model.recipe import Engine, Mode, Precision, Workload
+from resprof.model.recipe import Engine, Mode, Workload
 
 
 def plan_for(workload: Workload, plan: Plan) -> Plan:
@@ -55,13 +55,10 @@ def refuse_impossible(
                 "stages are parts of a latency, which is not measured",
                 hint="add latency to --metric",
             )
-    if (
-        recipe.engine is Engine.GRAPH
-        and recipe.mode is Mode.TRAIN
-        and recipe.precision is Precision.AMP_FP16
-    ):
+    if recipe.engine is Engine.GRAPH and recipe.mode is Mode.TRAIN and recipe.precision.scaled:
         raise UsageError(
-            "the gradient scaler of amp-fp16 reads from the device, which a CUDA graph cannot",
+            f"the gradient scaler of {recipe.precision} reads from the device, which a CUDA graph "
+            "cannot",
             hint="choose --precision amp-bf16, or --engine eager",
         )
     on_cpu = device == "cpu" or (environment is not None and environment.gpu is None)
@@ -73,7 +70,7 @@ def _refuse_on_cpu(workload: Workload) -> None:
     recipe = workload.recipe
     only_cuda = {
         f"--engine {Engine.GRAPH}": recipe.engine is Engine.GRAPH,
-        f"--precision {Precision.TF32}": recipe.precision is Precision.TF32,
+        f"--precision {recipe.precision}": recipe.precision.only_cuda,
         "--cudnn-benchmark": recipe.cudnn_benchmark,
     }
     for option, asked in only_cuda.items():

@@ -27,18 +27,10 @@ from resprof.units import UNKNOWN
 
 _MOST_BATCH_RATIO = 2.0
 """A batch twice or half as large still loads a device alike."""
-_PRECISIONS: dict[str, Precision | None] = {
-    "fp32": Precision.FP32,
-    "tf32": Precision.TF32,
-    "fp16": Precision.FP16,
-    "bf16": Precision.BF16,
-    "amp": Precision.AMP_FP16,
-    "amp_bf16": Precision.AMP_BF16,
-    "int8": None,
-}
-"""The sources' words; None is what resprof does not run."""
-_FULL = frozenset({Precision.FP32, Precision.TF32})
-"""Of 32 bits in memory; all others of ours have 16 and are near each other."""
+_PRECISIONS = {precision.published: precision for precision in Precision}
+"""By the sources' words; what is none of them, such as int8, resprof does not run."""
+_NOT_RUN_BYTES = 2
+"""What is not run is near what has 16 bits in memory."""
 _LAYOUTS = {"nchw": MemoryFormat.CONTIGUOUS, "nhwc": MemoryFormat.CHANNELS_LAST}
 _ENGINES = {"dynamo": "compile"}
 """The sources' words for what goes by another name here."""
@@ -75,7 +67,7 @@ def _is_near(workload: Workload, published: PublishedResult, gpu: Gpu | None) ->
     batch, precision = _batch_of_one(published), _PRECISIONS.get(published.precision)
     return (
         _is_standard(workload)
-        and (recipe.precision in _FULL) is (precision in _FULL)
+        and recipe.precision.maps_bytes == (precision.maps_bytes if precision else _NOT_RUN_BYTES)
         and (precision is not None or _is_same_device(published, gpu))
         and (batch is None or _apart(batch, recipe.batch) <= _MOST_BATCH_RATIO)
     )

@@ -48,12 +48,12 @@ class Arithmetic:
 
 
 _ARITHMETIC = {
-    Precision.FP32: Arithmetic(maps="float32", weights="float32"),
-    Precision.TF32: Arithmetic(maps="float32", weights="float32", tf32=True),
-    Precision.FP16: Arithmetic(maps="float16", weights="float16"),
-    Precision.BF16: Arithmetic(maps="bfloat16", weights="bfloat16"),
-    Precision.AMP_FP16: Arithmetic(maps="float16", weights="float32"),
-    Precision.AMP_BF16: Arithmetic(maps="bfloat16", weights="float32"),
+    precision: Arithmetic(
+        maps=precision.maps,
+        weights=precision.stored,
+        tf32=precision.only_cuda,
+    )
+    for precision in Precision
 }
 
 

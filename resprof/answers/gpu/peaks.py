@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from resprof.answers.roofline.peaks import Arithmetic, MeasuredPeaks
+from resprof.answers.roofline.peaks import MeasuredPeaks
 from resprof.codec import from_plain, to_plain
 from resprof.errors import EnvironmentMissing
 from resprof.measure.memory_history import DeviceMemory, run_in_child
+from resprof.model.recipe import Arithmetic
 
 if TYPE_CHECKING:
     import torch
@@ -31,16 +32,7 @@ _WARM_UP_S = 1.0
 """Of the same calls: clocks rise by then, and libraries have chosen their kernels."""
 _IN_A_ROW = 5
 """Calls between two events, so that starting the first weighs little."""
-_SINCE = {Arithmetic.TF32: 8, Arithmetic.BF16: 8}
-"""The compute capability from which a device has it; before, torch would do something else."""
 _SEED = 20151210
-
-_TYPES = {
-    Arithmetic.FP32: "float32",
-    Arithmetic.TF32: "float32",
-    Arithmetic.FP16: "float16",
-    Arithmetic.BF16: "bfloat16",
-}
 
 Run = Callable[..., str]
 
@@ -77,7 +69,7 @@ def _peaks(argument: Any, memory: DeviceMemory) -> Iterator[MeasuredPeaks]:
     bandwidth = 2 * size / _seconds(_copy(size, memory.device), clock, argument)
     generation = int(environment.gpu.capability.partition(".")[0])
     for arithmetic in Arithmetic:
-        if generation < _SINCE.get(arithmetic, 0):
+        if generation < arithmetic.since:
             continue
         seconds = _seconds(_gemm(side, arithmetic, memory.device), clock, argument)
         yield MeasuredPeaks(
@@ -115,12 +107,11 @@ def _seconds(call: Call, clock: Clock, argument: Any) -> float:
 def _gemm(side: int, arithmetic: Arithmetic, device: torch.device) -> Call:
     import torch
 
-    precision = "tf32" if arithmetic is Arithmetic.TF32 else "ieee"
-    torch.backends.cuda.matmul.fp32_precision = precision
+    torch.backends.cuda.matmul.fp32_precision = arithmetic.fp32_precision
     random = torch.Generator(device).manual_seed(_SEED)
     left, right = (
         torch.randn(side, side, generator=random, device=device).to(
-            getattr(torch, _TYPES[arithmetic])
+            getattr(torch, arithmetic.dtype)
         )
         for _ in range(2)
     )

@@ -275,7 +275,7 @@ def _assumptions(recipe: Recipe, trace: Trace, calibration: Calibration | None) 
                 message="two steps with cross-entropy loss; gradients are set to None before each",
             )
         )
-    if recipe.precision is Precision.AMP_FP16 and recipe.mode is Mode.TRAIN:
+    if recipe.precision.scaled and recipe.mode is Mode.TRAIN:
         notes.append(Note(code="scaler", message="a GradScaler's three scalars are counted"))
     if calibration is not None and _release(calibration.torch) != version:
         notes.append(

@@ -16,7 +16,7 @@ from resprof.memory.trace import Action, Trace
 from resprof.model.architecture import Architecture, Block
 from resprof.model.environment import DeviceKind
 from resprof.model.networks import at_image
-from resprof.model.recipe import Engine, Phase, Precision, Recipe
+from resprof.model.recipe import Engine, Phase, Recipe
 
 if TYPE_CHECKING:
     from resprof.networks.step import Network
@@ -76,7 +76,7 @@ def trace_workload(
 
 def trace_key(architecture: Architecture, recipe: Recipe) -> str:
     """What decides on the events for all batches, as text: network, recipe, torch, our format."""
-    plain = to_plain(replace(recipe, precision=_in_memory(recipe.precision)))
+    plain = to_plain(replace(recipe, precision=recipe.precision.in_memory))
     return json.dumps(
         {
             "architecture": to_plain(architecture),
@@ -174,11 +174,6 @@ def _trace(architecture: Architecture, recipe: Recipe, key: str, kernels: Device
 def _sized(architecture: Architecture, recipe: Recipe) -> Architecture:
     same = architecture.image == recipe.image
     return architecture if same else at_image(architecture, recipe.image)
-
-
-def _in_memory(precision: Precision) -> Precision:
-    """TF32 is a way to multiply, not a type that is stored."""
-    return Precision.FP32 if precision is Precision.TF32 else precision
 
 
 def _torch_version() -> str:

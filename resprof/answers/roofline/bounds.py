@@ -17,7 +17,7 @@ from resprof.counting.traffic import Fusion, Operator, Pass
 from resprof.errors import Note
 from resprof.measure.run import Metric
 from resprof.model.architecture import OPTIMIZER
-from resprof.model.recipe import Checkpoint, Mode, OfWorkload, Phase, Precision, Recipe
+from resprof.model.recipe import Checkpoint, Mode, OfWorkload, Phase, Recipe
 from resprof.units import format_bytes, format_percent
 
 
@@ -392,7 +392,7 @@ def conventions(recipe: Recipe, *, l2_bytes: int | None, cached: float) -> Itera
             "weights, gradients and the optimizer's state and writes weights and state once."
             + (again if recipe.checkpoint is Checkpoint.BLOCK else ""),
         )
-    if recipe.precision in {Precision.AMP_FP16, Precision.AMP_BF16}:
+    if recipe.precision.autocast:
         yield Note(
             code="autocast",
             message="Autocast keeps parameters in 4 bytes, casts weights and images to 2 in every "

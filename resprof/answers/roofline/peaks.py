@@ -16,37 +16,13 @@ from resprof.codec import SCHEMA, from_plain, to_json, to_plain
 from resprof.errors import Note, UsageError, printable_path
 from resprof.model.devices import Device
 from resprof.model.environment import Environment
-from resprof.model.recipe import Precision
+from resprof.model.recipe import Arithmetic, Precision
 from resprof.units import format_bytes, format_deviation, format_si
 
 _RECORD = "measured peaks"
 _MOST = 1e18
 """More than any device's rate, and less than infinity."""
 _HINT = "measure them on the device: resprof calibrate --peaks -o FILE"
-
-
-class Arithmetic(StrEnum):
-    """What the units multiply; sums are in fp32."""
-
-    FP32 = "fp32"
-    TF32 = "tf32"
-    FP16 = "fp16"
-    BF16 = "bf16"
-
-
-_OF_PRECISION = {
-    Precision.FP32: Arithmetic.FP32,
-    Precision.TF32: Arithmetic.TF32,
-    Precision.FP16: Arithmetic.FP16,
-    Precision.AMP_FP16: Arithmetic.FP16,
-    Precision.BF16: Arithmetic.BF16,
-    Precision.AMP_BF16: Arithmetic.BF16,
-}
-
-
-def arithmetic_of(precision: Precision) -> Arithmetic:
-    """In what the convolutions and fully connected layers of a precision compute."""
-    return _OF_PRECISION[precision]
 
 
 class PeakSource(StrEnum):
@@ -137,18 +113,9 @@ _CLOCK_SLACK = 0.01
 """Catalog clocks are exact to a MHz, printed peaks to three digits or more."""
 
 
-def _rate(device: Device, arithmetic: Arithmetic) -> float | None:
-    return {
-        Arithmetic.FP32: device.fp32_flops_per_s,
-        Arithmetic.TF32: device.tf32_flops_per_s,
-        Arithmetic.FP16: device.fp16_flops_per_s,
-        Arithmetic.BF16: device.bf16_flops_per_s,
-    }[arithmetic]
-
-
 def computes_in(device: Device, precision: Precision) -> bool:
     """Whether the device has the arithmetic of the precision."""
-    return _rate(device, arithmetic_of(precision)) is not None
+    return device.peak(precision.arithmetic) is not None
 
 
 def datasheet_peaks(device: Device, precision: Precision) -> Peaks:
@@ -159,7 +126,7 @@ def datasheet_peaks(device: Device, precision: Precision) -> Peaks:
     return Peaks(
         source=PeakSource.DATASHEET,
         device=device.name,
-        arithmetic=arithmetic_of(precision),
+        arithmetic=precision.arithmetic,
         flops_per_s=checked_rate(device, precision) / device.driver_devices,
         bandwidth_bytes_per_s=device.bandwidth_bytes_per_s / device.driver_devices,
         how=device.source,
@@ -168,8 +135,8 @@ def datasheet_peaks(device: Device, precision: Precision) -> Peaks:
 
 def checked_rate(device: Device, precision: Precision) -> float:
     """The printed dense peak of the precision's arithmetic; ``UsageError`` where there is none."""
-    arithmetic = arithmetic_of(precision)
-    rate = _rate(device, arithmetic)
+    arithmetic = precision.arithmetic
+    rate = device.peak(arithmetic)
     if rate is None:
         usable = [each for each in Precision if computes_in(device, each)]
         raise UsageError(
@@ -186,7 +153,7 @@ def measured_peaks(
 
     None where that arithmetic was not measured. Raises ``UsageError`` for those of another device.
     """
-    arithmetic = arithmetic_of(precision)
+    arithmetic = precision.arithmetic
     others = [each.device for each in found if name is not None and each.device != name]
     if others:
         raise UsageError(
@@ -243,7 +210,7 @@ def misfits(device: Device, environment: Environment, precision: Precision) -> I
 
 
 def _clock(device: Device, most_hz: float, precision: Precision) -> Iterator[Note]:
-    arithmetic = arithmetic_of(precision)
+    arithmetic = precision.arithmetic
     plain = arithmetic is Arithmetic.FP32
     printed_hz = device.boost_clock_hz if plain else device.tensor_clock_hz
     deviation = most_hz / printed_hz - 1
