@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from resprof.codec import SCHEMA
@@ -17,3 +18,8 @@ class Answer:
     results: tuple[object, ...]
     environment: object | None = None
     notes: tuple[Note, ...] = ()
+
+
+def of_all(rows: Sequence[object]) -> dict[str, object]:
+    """A result that is of no single model: rows, and None for all that a model would have."""
+    return {"model": None, "recipe": None, "rows": rows, "total": None}

@@ -3,49 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 
-from resprof.answers.paper import (
-    accuracy,
-    detection,
-    filters,
-    flops,
-    parameters,
-    repeated,
-    shortcuts,
-    structure,
-    training,
-)
-from resprof.answers.paper.context import Context, CountNetwork, Evaluator
+from resprof.answers.paper import flops, repeated, shortcuts, structure, training
+from resprof.answers.paper.evaluation import CountNetwork, Evaluator
 from resprof.counting.cost import NetworkCost
 from resprof.counting.walk import count
 from resprof.errors import UsageError, printable
 from resprof.model.networks import resolve
 from resprof.model.published import CheckedClaim, Claim, claims, notes
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaperResult:
-    """Every claim held against what computing it again gives."""
-
-    model: None = None
-    recipe: None = None
-    rows: tuple[CheckedClaim, ...]
-    total: None = None
-
-
-__all__ = ["EVALUATORS", "THEMES", "Context", "CountNetwork", "check_claims"]
-
-THEMES: tuple[dict[str, Evaluator], ...] = (
+THEMES = (
     flops.EVALUATORS,
     structure.EVALUATORS,
-    filters.EVALUATORS,
     shortcuts.EVALUATORS,
-    parameters.EVALUATORS,
     training.EVALUATORS,
-    accuracy.EVALUATORS,
-    detection.EVALUATORS,
     repeated.EVALUATORS,
 )
 EVALUATORS: dict[str, Evaluator] = {
@@ -54,14 +26,14 @@ EVALUATORS: dict[str, Evaluator] = {
 """By the claim's id: each claim has exactly one, which a test holds."""
 
 
-def check_claims(claims: Iterable[Claim], context: Context) -> tuple[CheckedClaim, ...]:
+def check_claims(claims: Iterable[Claim], count: CountNetwork) -> tuple[CheckedClaim, ...]:
     """Evaluates each claim; raises ``KeyError`` for one that has no evaluator."""
-    counted_once = Context(cost=cache(context.cost))
-    return tuple(_checked(claim, counted_once) for claim in claims)
+    count_once = cache(count)
+    return tuple(_checked(claim, count_once) for claim in claims)
 
 
-def _checked(claim: Claim, context: Context) -> CheckedClaim:
-    finding = EVALUATORS[claim.id](claim, context)
+def _checked(claim: Claim, count: CountNetwork) -> CheckedClaim:
+    finding = EVALUATORS[claim.id](claim, count)
     return CheckedClaim(
         id=claim.id,
         where=claim.where,
@@ -83,8 +55,8 @@ def check_paper(only: str | None = None) -> tuple[CheckedClaim, ...]:
         raise UsageError(
             f"no claim {printable(only or '')}", hint=f"ids begin with {', '.join(groups)}"
         )
-    return check_claims(chosen, Context(cost=_cost))
+    return check_claims(chosen, _count)
 
 
-def _cost(name: str, image: tuple[int, int] | None = None) -> NetworkCost:
+def _count(name: str, image: tuple[int, int] | None = None) -> NetworkCost:
     return count(resolve(name, image=image))

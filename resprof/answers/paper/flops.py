@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from fractions import Fraction
 
-from resprof.answers.paper.context import (
+from resprof.answers.paper.evaluation import (
     GIGA,
     IMAGENET_NETS,
-    Context,
+    CountNetwork,
     Evaluator,
     conv_macs,
     convolutions,
-    held,
-    in_parts,
-    judged,
+    judge_figure,
+    judge_parts,
+    judge_statement,
     label,
     listing,
     mac,
@@ -42,11 +42,11 @@ _SHORT = {
 }
 
 
-def _table1(claim: Claim, context: Context) -> Finding:
+def _table1(claim: Claim, count: CountNetwork) -> Finding:
     name, others = _TABLE1[int(claim.id.rsplit(".", 1)[1])]
-    ours = context.cost(name).total.macs
-    beside = listing(_beside(other, claim.printed, context) for other in others)
-    return judged(
+    ours = count(name).total.macs
+    beside = listing(_beside(other, claim.printed, count) for other in others)
+    return judge_figure(
         claim,
         Fraction(ours, GIGA),
         f"{label(name)} {mac(ours)}",
@@ -54,38 +54,38 @@ def _table1(claim: Claim, context: Context) -> Finding:
     )
 
 
-def _beside(name: str, printed: str, context: Context) -> str:
-    macs = context.cost(name).total.macs
+def _beside(name: str, printed: str, count: CountNetwork) -> str:
+    macs = count(name).total.macs
     return f"{label(name)} {mac(macs)} ({_SHORT[judge(printed, Fraction(macs, GIGA))]})"
 
 
 def _whole_net(name: str) -> Evaluator:
-    def evaluate(claim: Claim, context: Context) -> Finding:
-        total = context.cost(name).total.macs
-        return judged(claim, Fraction(total, GIGA), f"{label(name)} {mac(total)}")
+    def evaluate(claim: Claim, count: CountNetwork) -> Finding:
+        total = count(name).total.macs
+        return judge_figure(claim, Fraction(total, GIGA), f"{label(name)} {mac(total)}")
 
     return evaluate
 
 
-def _res34_as_drawn(claim: Claim, context: Context) -> Finding:
-    drawn = context.cost("resnet34-A").total.macs
-    projected = context.cost("resnet34-B").total.macs
+def _res34_as_drawn(claim: Claim, count: CountNetwork) -> Finding:
+    drawn = count("resnet34-A").total.macs
+    projected = count("resnet34-B").total.macs
     more = f"With projections (option B) it would be {mac(projected)}."
-    return judged(claim, Fraction(drawn, GIGA), f"option A {mac(drawn)}", more)
+    return judge_figure(claim, Fraction(drawn, GIGA), f"option A {mac(drawn)}", more)
 
 
-def _fifty(claim: Claim, context: Context) -> Finding:
-    ours = context.cost("resnet50-B").total.macs
+def _fifty(claim: Claim, count: CountNetwork) -> Finding:
+    ours = count("resnet50-B").total.macs
     ways = Counter(
         judge(
             published_claim(f"flops.table1.{depth}").printed,
-            Fraction(context.cost(name).total.macs, GIGA),
+            Fraction(count(name).total.macs, GIGA),
         )
         for depth, (name, _) in _TABLE1.items()
     )
     rounded = ways[Verdict.ROUNDING] + ways[Verdict.BOTH] + ways[Verdict.EXACTLY]
     truncated = ways[Verdict.TRUNCATION] + ways[Verdict.BOTH] + ways[Verdict.EXACTLY]
-    return judged(
+    return judge_figure(
         claim,
         Fraction(ours, GIGA),
         f"ResNet-50 v1, option B, {mac(ours)}",
@@ -93,14 +93,14 @@ def _fifty(claim: Claim, context: Context) -> Finding:
     )
 
 
-def _vgg(claim: Claim, context: Context) -> Finding:
+def _vgg(claim: Claim, count: CountNetwork) -> Finding:
     _, name, parts = claim.id.split(".")
-    cost = context.cost(name)
+    cost = count(name)
     counts = {"with fc": cost.total.macs, "convolutions alone": conv_macs(cost)}
     asked, other = sorted(counts, reverse=parts == "convfc")
     ours, rest = counts[asked], counts[other]
     verdict = _SHORT[judge(claim.printed, Fraction(rest, GIGA))]
-    return judged(
+    return judge_figure(
         claim,
         Fraction(ours, GIGA),
         f"{label(name)}, {asked}, {mac(ours)}",
@@ -108,12 +108,12 @@ def _vgg(claim: Claim, context: Context) -> Finding:
     )
 
 
-def _share_of_vgg19(claim: Claim, context: Context) -> Finding:
-    ours, vgg = (context.cost(name).total.macs for name in ("plain34", "vgg19"))
+def _share_of_vgg19(claim: Claim, count: CountNetwork) -> Finding:
+    ours, vgg = (count(name).total.macs for name in ("plain34", "vgg19"))
     share = Fraction(100 * ours, vgg)
     printed = tuple(published_claim(f"flops.{x}").printed for x in ("plain34", "vgg19.convfc"))
     of_printed = 100 * Fraction(printed[0]) / Fraction(printed[1])
-    return judged(
+    return judge_figure(
         claim,
         share,
         f"{mac(ours)} / {mac(vgg)} = {ratio(share, 2)}%",
@@ -121,12 +121,10 @@ def _share_of_vgg19(claim: Claim, context: Context) -> Finding:
     )
 
 
-def _deepest_below_vgg(_: Claim, context: Context) -> Finding:
-    deep, vgg16, vgg19 = (
-        context.cost(name).total.macs for name in (IMAGENET_NETS[-1], "vgg16", "vgg19")
-    )
-    conv16 = conv_macs(context.cost("vgg16"))
-    return held(
+def _deepest_below_vgg(_: Claim, count: CountNetwork) -> Finding:
+    deep, vgg16, vgg19 = (count(name).total.macs for name in (IMAGENET_NETS[-1], "vgg16", "vgg19"))
+    conv16 = conv_macs(count("vgg16"))
+    return judge_statement(
         deep < conv16 and deep < vgg16 < vgg19,
         f"{deep / GIGA:.2f} < {vgg16 / GIGA:.2f} < {vgg19 / GIGA:.2f}",
         f"ResNet-152 takes {100 * deep / vgg16:.1f}% of VGG-16 ({100 * deep / conv16:.1f}% of its "
@@ -134,8 +132,8 @@ def _deepest_below_vgg(_: Claim, context: Context) -> Finding:
     )
 
 
-def _equal_per_layer(_: Claim, context: Context) -> Finding:
-    inner = [p.layer for p in convolutions(context.cost("plain34")) if p.layer.kernel == (3, 3)]
+def _equal_per_layer(_: Claim, count: CountNetwork) -> Finding:
+    inner = [p.layer for p in convolutions(count("plain34")) if p.layer.kernel == (3, 3)]
     steady = {layer.cost.macs for layer in inner if layer.stride == (1, 1)}
     halving = [layer for layer in inner if layer.stride != (1, 1)]
     usual = max(steady, default=0)
@@ -143,7 +141,7 @@ def _equal_per_layer(_: Claim, context: Context) -> Finding:
     how = "half as much each" if halves else "another cost"
     return Finding(
         ours=f"{len(inner) - len(halving)} of {len(inner)} equal",
-        verdict=in_parts(len(steady) == 1, len({layer.cost.macs for layer in inner}) == 1),
+        verdict=judge_parts(len(steady) == 1, len({layer.cost.macs for layer in inner}) == 1),
         explanation=(
             f"the {len(inner) - len(halving)} of stride 1 cost {format_count(usual)} MACs each; "
             f"the {len(halving)} that halve the map read the narrower input and cost {how}."

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from resprof.answers.paper.context import (
+from resprof.answers.paper.evaluation import (
     SIMILAR,
-    Context,
+    CountNetwork,
     Evaluator,
     conv_macs,
-    in_parts,
-    judged,
+    judge_figure,
+    judge_parts,
     label,
     listing,
     ratio,
@@ -33,14 +33,14 @@ _BY_INPUT = (
 )
 
 
-def _by_input_size(_: Claim, context: Context) -> Finding:
-    excess = {name: _input_formula(context.cost(name)) for name in _BY_INPUT}
+def _by_input_size(_: Claim, count: CountNetwork) -> Finding:
+    excess = {name: _input_formula(count(name)) for name in _BY_INPUT}
     wrong = {name: times for name, times in excess.items() if times != 1}
     exact = [label(name) for name in excess if name not in wrong]
     too_much = listing(f"{label(name)} {100 * (times - 1):+.1f}%" for name, times in wrong.items())
     return Finding(
         ours=f"off in {len(wrong)} of {len(excess)} nets",
-        verdict=in_parts(*(times == 1 for times in excess.values())),
+        verdict=judge_parts(*(times == 1 for times in excess.values())),
         explanation=(
             "it is the size of the output that counts: a convolution of stride 2 comes out 4 times "
             f"too dear. Over all convolutions: {too_much or 'none'}; exact where nothing strides: "
@@ -60,19 +60,19 @@ def _input_formula(cost: NetworkCost) -> float:
     return claimed / conv_macs(cost)
 
 
-def _fifty_for_34(_: Claim, context: Context) -> Finding:
+def _fifty_for_34(_: Claim, count: CountNetwork) -> Finding:
     pairs = {
         "option B": ("resnet50-B", "resnet34-B"),
         "option A": ("resnet50-A", "resnet34-A"),
         "v1.5 with B": ("resnet50-v1.5-B", "resnet34-B"),
         "as the paper has them (50 with B, 34 with A)": ("resnet50-B", "resnet34-A"),
     }
-    macs = {name: [context.cost(net).total.macs for net in pair] for name, pair in pairs.items()}
+    macs = {name: [count(net).total.macs for net in pair] for name, pair in pairs.items()}
     times = {name: Fraction(deep, shallow) for name, (deep, shallow) in macs.items()}
-    parts = listing(_over(name, *pair, context) for name, pair in pairs.items())
+    parts = listing(_over(name, *pair, count) for name, pair in pairs.items())
     return Finding(
         ours=float(times["option B"]),
-        verdict=in_parts(*(abs(value - 1) <= SIMILAR for value in times.values())),
+        verdict=judge_parts(*(abs(value - 1) <= SIMILAR for value in times.values())),
         explanation=(
             f"ResNet-50 over ResNet-34 in MACs and parameters: {parts}; the same is taken as "
             f"within {float(SIMILAR):.0%}, and time is for a measurement to say."
@@ -80,18 +80,18 @@ def _fifty_for_34(_: Claim, context: Context) -> Finding:
     )
 
 
-def _over(name: str, deep: str, shallow: str, context: Context) -> str:
-    a, b = context.cost(deep).total, context.cost(shallow).total
+def _over(name: str, deep: str, shallow: str, count: CountNetwork) -> str:
+    a, b = count(deep).total, count(shallow).total
     return f"{name} {a.macs / b.macs:.3f} and {a.params / b.params:.3f}"
 
 
-def _projections_double(claim: Claim, context: Context) -> Finding:
+def _projections_double(claim: Claim, count: CountNetwork) -> Finding:
     blocks = listing(
-        f"{kind} {ratio(_block_ratio(net, context))}"
+        f"{kind} {ratio(_block_ratio(net, count))}"
         for kind, net in (("bottleneck", "resnet50"), ("basic", "resnet34"))
     )
     nets = listing(
-        _net_ratio(f"{net}-{more}", f"{net}-{less}", context)
+        _net_ratio(f"{net}-{more}", f"{net}-{less}", count)
         for net, more, less in (
             ("resnet50", "C", "B"),
             ("resnet101", "C", "B"),
@@ -101,21 +101,21 @@ def _projections_double(claim: Claim, context: Context) -> Finding:
             ("resnet34", "B", "A"),
         )
     )
-    return judged(
+    return judge_figure(
         claim,
-        _block_ratio("resnet50", context),
+        _block_ratio("resnet50", count),
         f"a projection in place of identity multiplies a block's weights and MACs: {blocks}",
         f"Whole nets, parameters and training MACs: {nets}; time is for a measurement to say.",
     )
 
 
-def _block_ratio(net: str, context: Context) -> Fraction:
-    b, c = (convolutional(block_of(context.cost(f"{net}-{option}"))) for option in "BC")
+def _block_ratio(net: str, count: CountNetwork) -> Fraction:
+    b, c = (convolutional(block_of(count(f"{net}-{option}"))) for option in "BC")
     return Fraction(c[0], b[0])
 
 
-def _net_ratio(more: str, less: str, context: Context) -> str:
-    a, b = context.cost(more).total, context.cost(less).total
+def _net_ratio(more: str, less: str, count: CountNetwork) -> str:
+    a, b = count(more).total, count(less).total
     params, macs = a.params / b.params, training_macs(a) / training_macs(b)
     return f"{label(more)} over {less[-1]} {params:.3f} and {macs:.3f}"
 

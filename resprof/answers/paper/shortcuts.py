@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
-from resprof.answers.paper.context import (
+from resprof.answers.paper.evaluation import (
     GIGA,
     MEGA,
     SIMILAR,
-    Context,
+    CountNetwork,
     Evaluator,
-    held,
-    in_parts,
-    judged,
+    judge_figure,
+    judge_parts,
+    judge_statement,
     label,
     listing,
     mac,
@@ -62,13 +62,13 @@ def _parts(block: BlockCost, kind: Kind) -> Iterator[Layer]:
     return (layer for layer in block.layers if layer.kind is kind)
 
 
-def _identity_is_free(claim: Claim, context: Context) -> Finding:
+def _identity_is_free(claim: Claim, count: CountNetwork) -> Finding:
     extra = sum(
-        abs(context.cost(residual).total.params - context.cost(plain).total.params)
-        + abs(context.cost(residual).total.macs - context.cost(plain).total.macs)
+        abs(count(residual).total.params - count(plain).total.params)
+        + abs(count(residual).total.macs - count(plain).total.macs)
         for plain, residual in _PLAIN_PAIRS
     )
-    cost = context.cost("resnet34-A")
+    cost = count("resnet34-A")
     adds = sum(
         layer.cost.elements for block in residual_blocks(cost) for layer in _parts(block, Kind.ADD)
     )
@@ -80,26 +80,26 @@ def _identity_is_free(claim: Claim, context: Context) -> Finding:
         f"The additions of ResNet-34 are {format_count(adds)} elements, "
         f"{100 * adds / cost.total.macs:.2f}% of its MACs."
     )
-    return judged(claim, extra, how, more)
+    return judge_figure(claim, extra, how, more)
 
 
-def _plain_equals_residual(claim: Claim, context: Context) -> Finding:
+def _plain_equals_residual(claim: Claim, count: CountNetwork) -> Finding:
     extra = {
-        residual: context.cost(residual).total.params - context.cost(plain).total.params
+        residual: count(residual).total.params - count(plain).total.params
         for plain, residual in _PLAIN_PAIRS
     }
     pairs = listing(label(plain) for plain, _ in _PLAIN_PAIRS)
-    return judged(claim, sum(map(abs, extra.values())), f"with option A against {pairs}")
+    return judge_figure(claim, sum(map(abs, extra.values())), f"with option A against {pairs}")
 
 
-def _option_a(_: Claim, context: Context) -> Finding:
-    nets = [context.cost(f"resnet{depth}-A") for depth in _DEPTHS]
+def _option_a(_: Claim, count: CountNetwork) -> Finding:
+    nets = [count(f"resnet{depth}-A") for depth in _DEPTHS]
     pads = [layer for net in nets for block in net.blocks for layer in _parts(block, Kind.PAD)]
     needed = sum(_changes_shape(block) for net in nets for block in residual_blocks(net))
     free = all(pad.cost.params == 0 and pad.cost.macs == 0 for pad in pads)
     projected = sum(len(projections(net)) for net in nets)
     halving = sum(pad.stride == (2, 2) for pad in pads)
-    return held(
+    return judge_statement(
         free and projected == 0 and len(pads) == needed,
         f"{projected} projections",
         f"of the nets of Table 1 with option A {needed} blocks change the shape: {halving} of "
@@ -108,16 +108,16 @@ def _option_a(_: Claim, context: Context) -> Finding:
     )
 
 
-def _option_b(_: Claim, context: Context) -> Finding:
+def _option_b(_: Claim, count: CountNetwork) -> Finding:
     counts = []
     only_there = True
     for depth in _DEPTHS:
-        net = context.cost(f"resnet{depth}-B")
+        net = count(f"resnet{depth}-B")
         projected = {placed.block for placed in projections(net)}
         changing = {block.name for block in residual_blocks(net) if _changes_shape(block)}
         only_there = only_there and bool(changing) and projected == changing
         counts.append(f"{len(projected)} in ResNet-{depth}")
-    return held(
+    return judge_statement(
         only_there,
         listing(counts),
         f"the projections {'sit' if only_there else 'do not sit'} in just the blocks that change "
@@ -125,34 +125,34 @@ def _option_b(_: Claim, context: Context) -> Finding:
     )
 
 
-def _option_c(_: Claim, context: Context) -> Finding:
+def _option_c(_: Claim, count: CountNetwork) -> Finding:
     counts = []
     everywhere = True
     for depth in _DEPTHS:
-        net = context.cost(f"resnet{depth}-C")
+        net = count(f"resnet{depth}-C")
         projected = len(projections(net))
         everywhere = everywhere and 0 < projected == len(residual_blocks(net))
         counts.append(f"{projected} in ResNet-{depth}")
-    return held(
+    return judge_statement(
         everywhere,
         listing(counts),
         f"{'one' if everywhere else 'not one'} projection for each residual block.",
     )
 
 
-def _extra_of_c(claim: Claim, context: Context) -> Finding:
-    b, c = (context.cost(f"resnet34-{option}") for option in "BC")
+def _extra_of_c(claim: Claim, count: CountNetwork) -> Finding:
+    b, c = (count(f"resnet34-{option}") for option in "BC")
     with_b, with_c = len(projections(b)), len(projections(c))
     more = (
         f"They add {mac(c.total.macs - b.total.macs)} and "
         f"{format_count(c.total.params - b.total.params)} parameters."
     )
-    return judged(claim, with_c - with_b, f"{with_c} in option C, {with_b} in B", more)
+    return judge_figure(claim, with_c - with_b, f"{with_c} in option C, {with_b} in B", more)
 
 
-def _option_used(_: Claim, context: Context) -> Finding:
-    fitting = {f"ResNet-{depth}": _fitting_flops(depth, context) for depth in _DEPTHS}
-    cifar = {f"CIFAR {depth}": _fitting_params(depth, context) for depth in (20, 56, 110)}
+def _option_used(_: Claim, count: CountNetwork) -> Finding:
+    fitting = {f"ResNet-{depth}": _fitting_flops(depth, count) for depth in _DEPTHS}
+    cifar = {f"CIFAR {depth}": _fitting_params(depth, count) for depth in (20, 56, 110)}
     used = {"ResNet-18": "A", "ResNet-34": "A", "ResNet-50": "B", "ResNet-101": "B"}
     used |= {"ResNet-152": "B"} | dict.fromkeys(cifar, "A")
     every = fitting | cifar
@@ -167,52 +167,50 @@ def _option_used(_: Claim, context: Context) -> Finding:
     )
 
 
-def _fitting_flops(depth: int, context: Context) -> list[str]:
+def _fitting_flops(depth: int, count: CountNetwork) -> list[str]:
     printed = published_claim(f"flops.table1.{depth}").printed
     return [
         option
         for option in "ABC"
-        if judge(printed, Fraction(context.cost(f"resnet{depth}-{option}").total.macs, GIGA))
+        if judge(printed, Fraction(count(f"resnet{depth}-{option}").total.macs, GIGA))
         is not Verdict.DIFFERS
     ]
 
 
-def _fitting_params(depth: int, context: Context) -> list[str]:
+def _fitting_params(depth: int, count: CountNetwork) -> list[str]:
     printed = published_claim(f"params.cifar.{depth}").printed
     return [
         option
         for option in "ABC"
-        if judge(
-            printed, Fraction(context.cost(f"cifar-resnet{depth}-{option}").total.params, MEGA)
-        )
+        if judge(printed, Fraction(count(f"cifar-resnet{depth}-{option}").total.params, MEGA))
         is not Verdict.DIFFERS
     ]
 
 
-def _doubled(claim: Claim, context: Context) -> Finding:
-    b, c = (convolutional(block_of(context.cost(f"resnet50-{option}"))) for option in "BC")
+def _doubled(claim: Claim, count: CountNetwork) -> Finding:
+    b, c = (convolutional(block_of(count(f"resnet50-{option}"))) for option in "BC")
     size, time = Fraction(c[0], b[0]), Fraction(c[1], b[1])
-    nets = "; ".join(_c_over_b(depth, context) for depth in (50, 101, 152))
+    nets = "; ".join(_c_over_b(depth, count) for depth in (50, 101, 152))
     how = (
         f"{_BLOCK} of ResNet-50: weights {format_count(c[0])} / {format_count(b[0])} = "
         f"{ratio(size)}, MACs {ratio(time)}"
     )
-    return judged(claim, size, how, f"Whole nets, C over B: {nets}.")
+    return judge_figure(claim, size, how, f"Whole nets, C over B: {nets}.")
 
 
-def _c_over_b(depth: int, context: Context) -> str:
-    b, c = (context.cost(f"resnet{depth}-{option}").total for option in "BC")
+def _c_over_b(depth: int, count: CountNetwork) -> str:
+    b, c = (count(f"resnet{depth}-{option}").total for option in "BC")
     params, macs = Fraction(c.params, b.params), Fraction(c.macs, b.macs)
     return f"ResNet-{depth} parameters {ratio(params)}, MACs {ratio(macs)}"
 
 
-def _similar(_: Claim, context: Context) -> Finding:
-    basic = convolutional(block_of(context.cost("resnet34-A")))
-    bottleneck = convolutional(block_of(context.cost("resnet50-B")))
+def _similar(_: Claim, count: CountNetwork) -> Finding:
+    basic = convolutional(block_of(count("resnet34-A")))
+    bottleneck = convolutional(block_of(count("resnet50-B")))
     size, time = (Fraction(b, a) for a, b in zip(basic, bottleneck, strict=True))
     return Finding(
         ours=float(time),
-        verdict=in_parts(abs(size - 1) <= SIMILAR, abs(time - 1) <= SIMILAR),
+        verdict=judge_parts(abs(size - 1) <= SIMILAR, abs(time - 1) <= SIMILAR),
         explanation=(
             f"bottleneck over basic block on 56x56: weights {format_count(bottleneck[0])} / "
             f"{format_count(basic[0])} = {ratio(size)}, MACs {ratio(time)}; similar is taken as "

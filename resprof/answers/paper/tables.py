@@ -9,74 +9,79 @@ from collections.abc import Sequence
 from resprof.answers.flops.counts import FlopsResult
 from resprof.answers.flops.tables import CONVENTION
 from resprof.model.published import CheckedClaim, Verdict
-from resprof.render.table import Column, Form, Origin, Table
+from resprof.render.table import Column, Form, Origin, Table, tabulate
 
 _PAPER = 'He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385)'
+
+
+_CLAIM = (
+    Column(key="id", title="claim"),
+    Column(key="where", title="where", priority=5),
+    Column(key="statement", title="what it says", form=Form.PROSE),
+    Column(
+        key="printed",
+        title="printed",
+        form=Form.PROSE,
+        origin=Origin.PUBLISHED,
+        value=lambda claim: _readable(claim.printed),
+    ),
+    Column(key="unit", title="unit"),
+    Column(key="ours", title="ours", form=Form.PROSE, origin=Origin.COUNTED),
+    Column(key="verdict", title="verdict"),
+    Column(key="explanation", title="how it arises", form=Form.PROSE),
+)
 
 
 def claims_table(claims: Sequence[CheckedClaim]) -> Table:
     """Each claim in a row: what is printed, what we get, and how the two stand."""
     verdicts = Counter(claim.verdict for claim in claims)
     counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
-    return Table(
+    return tabulate(
+        _CLAIM,
+        claims,
         name="paper",
         title=f"What the paper says in figures, computed again: {len(claims)} claims",
         subtitle=_PAPER,
-        columns=(
-            Column(key="id", title="claim"),
-            Column(key="where", title="where", priority=5),
-            Column(key="statement", title="what it says", form=Form.PROSE),
-            Column(key="printed", title="printed", form=Form.PROSE, origin=Origin.PUBLISHED),
-            Column(key="unit", title="unit"),
-            Column(key="ours", title="ours", form=Form.PROSE, origin=Origin.COUNTED),
-            Column(key="verdict", title="verdict"),
-            Column(key="explanation", title="how it arises", form=Form.PROSE),
-        ),
-        rows=tuple(
-            (
-                claim.id,
-                claim.where,
-                claim.statement,
-                _readable(claim.printed),
-                claim.unit,
-                claim.ours,
-                claim.verdict.value,
-                claim.explanation,
-            )
-            for claim in claims
-        ),
         notes=(f"In all: {counts}.", CONVENTION),
     )
 
 
+_FIGURE = (
+    Column(key="model", title="model"),
+    Column(key="where", title="where", priority=2, value=lambda net: net.paper.where),
+    Column(
+        key="printed",
+        title="printed",
+        origin=Origin.PUBLISHED,
+        value=lambda net: net.paper.printed,
+    ),
+    Column(key="unit", title="unit", value=lambda net: net.paper.unit),
+    Column(
+        key="ours",
+        title="ours",
+        form=Form.NUMBER,
+        origin=Origin.COUNTED,
+        value=lambda net: net.paper.ours,
+    ),
+    Column(
+        key="deviation",
+        title="off by",
+        form=Form.DEVIATION,
+        origin=Origin.COUNTED,
+        value=lambda net: net.paper.deviation,
+    ),
+    Column(key="verdict", title="digits", priority=1, value=lambda net: net.paper.verdict),
+)
+
+
 def figures_table(name: str, title: str, results: Sequence[FlopsResult]) -> Table:
     """The networks for which the paper prints a figure, in each of their forms."""
-    return Table(
+    return tabulate(
+        _FIGURE,
+        [result for result in results if result.paper],
         name=name,
         title=title,
         subtitle="counted for one image, forward; printed figures as in the paper",
-        columns=(
-            Column(key="model", title="model"),
-            Column(key="where", title="where", priority=2),
-            Column(key="printed", title="printed", origin=Origin.PUBLISHED),
-            Column(key="unit", title="unit"),
-            Column(key="ours", title="ours", form=Form.NUMBER, origin=Origin.COUNTED),
-            Column(key="deviation", title="off by", form=Form.DEVIATION, origin=Origin.COUNTED),
-            Column(key="verdict", title="digits", priority=1),
-        ),
-        rows=tuple(
-            (
-                result.model,
-                result.paper.where,
-                result.paper.printed,
-                result.paper.unit,
-                result.paper.ours,
-                result.paper.deviation,
-                result.paper.verdict.value,
-            )
-            for result in results
-            if result.paper
-        ),
         notes=(CONVENTION,),
     )
 

@@ -8,7 +8,7 @@ import typer
 
 from resprof.cli.options import grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.render.answer import Answer
+from resprof.render.answer import Answer, of_all
 
 
 @grouped
@@ -21,13 +21,13 @@ def paper(
     output: OutputOptions,
 ) -> None:
     """Compute every figure of the paper again."""
-    from resprof.answers.paper.claims import PaperResult, check_paper
+    from resprof.answers.paper.claims import check_paper
     from resprof.answers.paper.tables import claims_table
 
     out = output.checked()
     claims = check_paper(only)
     out.write(
-        Answer(command="paper", results=(PaperResult(rows=claims),)),
+        Answer(command="paper", results=(of_all(claims),)),
         tables=lambda: [claims_table(claims)],
         csv=lambda: [claims_table(claims)],
     )

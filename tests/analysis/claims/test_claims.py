@@ -6,7 +6,6 @@ from functools import cache
 import pytest
 
 from resprof.answers.paper.claims import EVALUATORS, THEMES, check_claims
-from resprof.answers.paper.context import Context
 from resprof.counting.cost import Kind, NetworkCost, add_up
 from resprof.counting.walk import count
 from resprof.errors import UsageError
@@ -25,7 +24,7 @@ def true_count(name: str, image: tuple[int, int] | None = None) -> NetworkCost:
 
 @cache
 def checked() -> dict[str, CheckedClaim]:
-    return {claim.id: claim for claim in check_claims(EVERY, Context(cost=true_count))}
+    return {claim.id: claim for claim in check_claims(EVERY, true_count)}
 
 
 def test_every_claim_has_one_evaluator_and_every_evaluator_a_claim() -> None:
@@ -38,11 +37,11 @@ def test_every_claim_has_one_evaluator_and_every_evaluator_a_claim() -> None:
 def test_a_claim_without_an_evaluator_is_not_passed_over() -> None:
     unknown = Claim(id="flops.none", where="", kind="flops", printed="1", unit="", statement="")
     with pytest.raises(KeyError):
-        check_claims([unknown], Context(cost=true_count))
+        check_claims([unknown], true_count)
 
 
 def test_findings_keep_the_claims_order_and_words() -> None:
-    found = check_claims(EVERY, Context(cost=true_count))
+    found = check_claims(EVERY, true_count)
     assert [(c.id, c.printed, c.statement) for c in found] == [
         (c.id, c.printed or None, c.statement) for c in EVERY
     ]
@@ -315,7 +314,7 @@ def findings_under(wrong: Count) -> dict[str, CheckedClaim]:
         return wrong(name, image)
 
     provable = [claim for claim in EVERY if checked()[claim.id].verdict not in UNPROVEN]
-    return {claim.id: claim for claim in check_claims(provable, Context(cost=cost))}
+    return {claim.id: claim for claim in check_claims(provable, cost)}
 
 
 def reacts(true: CheckedClaim, wrong: CheckedClaim) -> bool:

@@ -1,9 +1,8 @@
-"""What evaluators are given, and what they share."""
+"""What an evaluator is, and the measures, texts and verdicts that evaluators share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol
 
@@ -25,20 +24,14 @@ _PROJECTION = "downsample.0"
 
 
 class CountNetwork(Protocol):
-    """Where counts come from."""
+    """Counts a network by its name."""
 
     def __call__(self, name: str, image: tuple[int, int] | None = None) -> NetworkCost:
-        """Counts a network by its name, for another image than its own where one is given."""
+        """For another image than the network's own where one is given."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """Where counts come from: this room counts nothing itself."""
-
-    cost: CountNetwork
-
-
-Evaluator = Callable[[Claim, Context], Finding]
+Evaluator = Callable[[Claim, CountNetwork], Finding]
+"""Computes a claim again; this room counts nothing itself."""
 
 
 def convolutions(cost: NetworkCost) -> tuple[PlacedLayer, ...]:
@@ -94,7 +87,7 @@ def listing(parts: Iterable[str]) -> str:
     return ", ".join(parts)
 
 
-def judged(claim: Claim, ours: int | Fraction, how: str, more: str = "") -> Finding:
+def judge_figure(claim: Claim, ours: int | Fraction, how: str, more: str = "") -> Finding:
     """A finding of a printed number.
 
     The explanation is ``how`` ours arises, which digits it would be printed with, and ``more``.
@@ -108,14 +101,14 @@ def judged(claim: Claim, ours: int | Fraction, how: str, more: str = "") -> Find
     )
 
 
-def in_parts(*holds: bool) -> Verdict:
+def judge_parts(*holds: bool) -> Verdict:
     """The verdict on a statement by its readings, or by the cases that it speaks of."""
     if all(holds):
         return Verdict.HOLDS
     return Verdict.PARTLY if any(holds) else Verdict.DIFFERS
 
 
-def held(holds: bool, ours: str, explanation: str) -> Finding:
+def judge_statement(holds: bool, ours: str, explanation: str) -> Finding:
     """A finding of a statement that either holds or does not."""
     verdict = Verdict.HOLDS if holds else Verdict.DIFFERS
     return Finding(ours=ours, verdict=verdict, explanation=explanation)
