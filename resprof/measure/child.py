@@ -17,7 +17,6 @@ import torch
 
 from resprof.codec import from_plain
 from resprof.errors import ResprofError
-from resprof.measure import rounds as energy
 from resprof.measure.bound import explain, private_stdout
 from resprof.measure.clock import Clock, CpuClock
 from resprof.measure.cuda import CudaClock
@@ -30,8 +29,8 @@ from resprof.measure.memory import (
     resident_peak_above,
 )
 from resprof.measure.nvml import Nvml, open_nvml
-from resprof.measure.rounds import Course, Emit, RoundSink, run_rounds
-from resprof.measure.run import EnergyWindow, LaunchEnd, Observation, Order, Outcome, Tiling
+from resprof.measure.rounds import Emit, run_rounds
+from resprof.measure.run import LaunchEnd, Observation, Order, Outcome, Stop, Tiling, WarmUp
 from resprof.measure.run_file import Record, to_line
 from resprof.measure.subject import Subject, Work, prepare
 from resprof.measure.tiles import Tiled
@@ -78,7 +77,7 @@ def _run(order: Order, emit: Emit) -> None:
         work = prepare(_load(order.subject)(order.workload), recipe, device)
         clock: Clock = CudaClock(device) if kind is DeviceKind.CUDA else CpuClock()
         known = reset_resident_peak()
-        course = _measured(order, work, clock, nvml, emit)
+        first_call_s, warm_up, stop = _measured(order, work, clock, nvml, emit)
         peak = resident_peak_above(baseline) if known and nvml is None else None
         memory = measure_memory(work, recipe, process_peak_bytes=peak)
         if nvml is not None:
@@ -89,46 +88,31 @@ def _run(order: Order, emit: Emit) -> None:
         finite = bool(torch.isfinite(work.steps.forward()).all())
         observed = Observation(
             device=kind,
-            first_call_s=course.first_call_s,
-            warm_up=course.warm_up,
-            stop=course.stop,
+            first_call_s=first_call_s,
+            warm_up=warm_up,
+            stop=stop,
             outputs_finite=finite,
             memory=memory,
         )
     emit(_ended(order, Outcome.MEASURED, None, observed))
 
 
-def _measured(order: Order, work: Work, clock: Clock, nvml: Nvml | None, emit: Emit) -> Course:
-    """The rounds, and the windows of energy around them where the device counts its own."""
-    plan, read = order.plan, nvml.read if nvml else _nothing
+def _measured(
+    order: Order, work: Work, clock: Clock, nvml: Nvml | None, emit: Emit
+) -> tuple[float, WarmUp, Stop]:
+    """The rounds, with telemetry where the device has any."""
+    plan = order.plan
     if nvml is not None and nvml.is_slice:
-        plan = replace(plan, energy_s=0.0)  # the counter is the card's, the images a slice's
-    key, launch = order.workload.text, order.launch
-
-    def keep_energy(window: tuple[int, float, float] | None) -> None:
-        if window is not None:
-            calls, seconds, joules = window
-            emit(
-                EnergyWindow(key=key, launch=launch, calls=calls, seconds=seconds, energy_j=joules)
-            )
-
-    if plan.energy_s and order.idle:
-        keep_energy(energy.idle(read, window_s=plan.energy_s))
-    tiled = None if plan.tiling is Tiling.NONE else Tiled(work, plan.tiling)
-    sink = RoundSink(order, clock.kind, tiled, read, emit)
-    course = run_rounds(
+        # The counter is the card's, the images a slice's.
+        order = replace(order, plan=replace(plan, energy_s=0.0))
+    return run_rounds(
         work.call,
         clock,
-        plan,
-        sink,
-        tiled=tiled,
-        instruments=tiled.installed if tiled else nullcontext,
+        order,
+        emit,
+        read=nvml.read if nvml else _nothing,
+        instrumented=None if plan.tiling is Tiling.NONE else Tiled(work, plan.tiling),
     )
-    if plan.energy_s:
-        keep_energy(
-            energy.over_calls(work.call, clock, read, call_s=sink.call_s, window_s=plan.energy_s)
-        )
-    return course
 
 
 def _nothing() -> None:

@@ -10,19 +10,29 @@ import gc
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from statistics import median
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from resprof.measure.clock import Call, Clock, TiledCall, Timing
+from resprof.measure.clock import Call, Clock, Mark, Timing
 from resprof.measure.nvml import between
-from resprof.measure.run import Metric, Order, Plan, Round, Stop, TiledRound, WarmUp
+from resprof.measure.run import (
+    EnergyWindow,
+    Metric,
+    Order,
+    Plan,
+    Round,
+    Stop,
+    Tile,
+    TiledRound,
+    WarmUp,
+)
 from resprof.measure.run_file import Record
-from resprof.measure.tiles import Tiled
-from resprof.model.environment import DeviceKind, GpuReading
+from resprof.model.environment import GpuReading, RoundTelemetry
 from resprof.stats.stopping import rounds_wanted, target_met
+
+T = TypeVar("T")
 
 _BLOCK = 5
 """Calls per block of the warm-up: fewer make a poor median, more a long warm-up."""
@@ -32,84 +42,102 @@ _SHORTEST_S = 1e-5
 """No pass through a network is shorter: what a coarse clock calls 0 is taken to be this long."""
 
 
-Instruments = Callable[[], AbstractContextManager[object]]
-"""Puts in what a tiled call needs and takes it out again."""
+Read = Callable[[], GpuReading | None]
+"""Reads the device's telemetry; None where there is none."""
+Emit = Callable[[Record], None]
+"""Takes a record as soon as it is there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """The raw samples of one round, each of ``calls`` calls."""
+class InstrumentedCall(Protocol):
+    """A call that marks the end of each of its tiles while its instruments are installed."""
 
-    metric: Metric
-    index: int
-    calls: int
-    samples_s: tuple[float, ...]
-    wall_s: tuple[float, ...] | None
-    issue_s: tuple[float, ...] | None
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """The tiles of the last call, in their order."""
 
+    def __call__(self, mark: Mark, /) -> object:
+        """Runs the call; ``mark`` is called at the end of each tile."""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TakenTiles:
-    """The raw samples of one round of instrumented calls: the seconds of each call's tiles."""
-
-    index: int
-    samples_s: tuple[tuple[float, ...], ...]
-
-
-class Sink(Protocol):
-    """Where rounds go, one after another."""
-
-    def begin(self) -> None:
-        """Told right before a round is timed."""
-
-    def keep(self, taken: Taken | TakenTiles, /) -> None:
-        """Given a round right after it was timed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
-    """How the measurement went, beside its rounds."""
-
-    first_call_s: float
-    warm_up: WarmUp
-    stop: Stop
+    def installed(self) -> AbstractContextManager[object]:
+        """Puts the instruments in, and takes them out again."""
 
 
 def run_rounds(
     call: Call,
     clock: Clock,
-    plan: Plan,
-    sink: Sink,
+    order: Order,
+    emit: Emit,
     *,
-    tiled: TiledCall | None = None,
-    instruments: Instruments = nullcontext,
-) -> Course:
-    """Measures ``call`` by the plan, and ``tiled`` beside it; each round goes to ``sink`` at once.
+    read: Read,
+    instrumented: InstrumentedCall | None = None,
+) -> tuple[float, WarmUp, Stop]:
+    """Measures ``call`` by the order's plan, and ``instrumented`` beside it.
+
+    Returns the seconds of the first call, the warm-up, and why no further round was taken. Each
+    round goes to ``emit`` at once; so do the windows of energy, of the idle device before and of
+    calls back to back after the rounds.
 
     An index is one round of each metric and one of tiles. Even indices run forth and odd ones
     back, so that a drift weighs on clean and instrumented rounds alike. The first indices share
     out the time limit, six by default; then their scatter settles how many are taken in all, as
     far as the time allows. The limit holds from the end of the first call and is passed by one
-    index at most. The first index is always taken in full. ``instruments`` are in place for
+    index at most. The first index is always taken in full. Instruments are in place for
     instrumented rounds only.
     """
+    plan = order.plan
+    if plan.energy_s and order.idle:
+        _emit_known(emit, energy_window(lambda: time.sleep(plan.energy_s), order, read, calls=0))
     with _collector_off():
         first = _wall(clock.one(call))
         # Not before it: a compiler may take longer than all that it is asked to speed up.
         deadline = clock.now() + plan.time_limit_s
         warm_up = _warm_up(call, clock, plan)
-        if tiled is not None:
-            with instruments():  # a first pass may make events
-                clock.tiled(tiled)
+        if instrumented is not None:
+            with instrumented.installed():  # a first pass may make events
+                clock.tiled(instrumented)
         loop = _Loop(
-            parts=_parts(call, clock, plan, tiled, instruments),
+            call=call,
+            instrumented=instrumented,
             clock=clock,
-            plan=plan,
-            sink=sink,
+            order=order,
+            read=read,
+            emit=emit,
             deadline=deadline,
             call_s=median(warm_up.samples_s[-_BLOCK:]),
         )
-        return Course(first_call_s=first, warm_up=warm_up, stop=loop.run())
+        stop = loop.run()
+    if plan.energy_s and loop.back_to_back_s:
+        calls = max(1, math.ceil(plan.energy_s / loop.back_to_back_s))
+        _emit_known(
+            emit,
+            energy_window(lambda: clock.back_to_back(call, calls), order, read, calls=calls),
+        )
+    return first, warm_up, stop
+
+
+def energy_window(
+    work: Callable[[], object], order: Order, read: Read, *, calls: int
+) -> EnergyWindow | None:
+    """The energy that the device takes for ``work``, of that many calls; None if unknown."""
+    before = read()
+    if before is None or before.energy_j is None:
+        return None
+    work()
+    telemetry = between(before, read())
+    if telemetry is None or telemetry.energy_j is None:
+        return None
+    return EnergyWindow(
+        key=order.workload.text,
+        launch=order.launch,
+        calls=calls,
+        seconds=telemetry.seconds,
+        energy_j=telemetry.energy_j,
+    )
+
+
+def _emit_known(emit: Emit, window: EnergyWindow | None) -> None:
+    if window is not None:
+        emit(window)
 
 
 def _warm_up(call: Call, clock: Clock, plan: Plan) -> WarmUp:
@@ -133,32 +161,45 @@ def is_steady(samples: Sequence[float]) -> bool:
     return abs(last - before) <= _STEADY_SHARE * before
 
 
-_Part = Callable[[int, int], Taken | TakenTiles]
-"""Times the round of an index, given how many calls it has."""
-
-
 class _Loop:
-    """Takes index after index, and remembers of each what settles how the next is taken."""
+    """Takes index after index, and remembers of each what settles how the next is taken.
+
+    ``back_to_back_s`` is how long a call took in the last round of calls back to back, as those
+    are over which energy is read; 0 without any.
+    """
 
     def __init__(
         self,
         *,
-        parts: Sequence[_Part],
+        call: Call,
+        instrumented: InstrumentedCall | None,
         clock: Clock,
-        plan: Plan,
-        sink: Sink,
+        order: Order,
+        read: Read,
+        emit: Emit,
         deadline: float,
         call_s: float,
     ) -> None:
-        self._parts = parts
+        self.back_to_back_s = 0.0
+        self._call = call
         self._clock = clock
-        self._plan = plan
-        self._sink = sink
+        self._order = order
+        self._plan = order.plan
+        self._read = read
+        self._emit = emit
         self._deadline = deadline
         self._call_s = max(_SHORTEST_S, call_s)
-        self._pilot = max(1, min(plan.least_rounds, plan.most_rounds))
+        self._pilot = max(1, min(self._plan.least_rounds, self._plan.most_rounds))
         self._durations_s: list[float] = []
-        self._series: dict[Metric, list[float]] = {metric: [] for metric in plan.metrics}
+        self._series: dict[Metric, list[float]] = {metric: [] for metric in self._plan.metrics}
+        # Instrumented rounds stand next to the clean ones that they resemble.
+        self._kinds_of_round: list[Callable[[int, int], Round | TiledRound]] = []
+        if Metric.LATENCY in self._plan.metrics:
+            self._kinds_of_round.append(self._latency)
+        if instrumented is not None:
+            self._kinds_of_round.append(partial(self._tiles, instrumented))
+        if Metric.THROUGHPUT in self._plan.metrics:
+            self._kinds_of_round.append(self._throughput)
 
     def run(self) -> Stop:
         """Takes as many indices as the plan, their scatter and the time allow."""
@@ -167,7 +208,7 @@ class _Loop:
             while len(self._durations_s) < wanted:
                 if self._is_late():
                     return Stop.TIME_LIMIT
-                self._take()
+                self._take_index()
             if plan.target_ci is None:
                 return Stop.ROUNDS_DONE
             series = tuple(self._series.values())
@@ -186,83 +227,80 @@ class _Loop:
             return taken > 0 and now >= self._deadline
         return now + median(self._durations_s) > self._deadline
 
-    def _take(self) -> None:
+    def _take_index(self) -> None:
         index = len(self._durations_s)
         begun = self._clock.now()
-        order = self._parts if index % 2 == 0 else self._parts[::-1]
-        for done, part in enumerate(order):
-            taken = self._round(part, index, done)
-            if isinstance(taken, Taken):
-                self._series[taken.metric].append(_value(taken))
+        order = self._kinds_of_round if index % 2 == 0 else self._kinds_of_round[::-1]
+        for done, take_round in enumerate(order):
+            self._emit(take_round(index, self._calls(index, done)))
         self._durations_s.append(self._clock.now() - begun)
 
-    def _round(self, part: _Part, index: int, done: int) -> Taken | TakenTiles:
-        """One round, as long as planned or as its share of the time that is left."""
-        rounds_left = max(1, self._pilot - index) * len(self._parts) - done
+    def _calls(self, index: int, done: int) -> int:
+        """Calls of the next round: as planned, or what its share of the time left allows."""
+        rounds_left = max(1, self._pilot - index) * len(self._kinds_of_round) - done
         left = (self._deadline - self._clock.now()) / rounds_left
         wanted = max(self._plan.round_s / self._call_s, self._plan.round_calls)
-        calls = max(1, int(min(wanted, left / self._call_s)))
+        return max(1, int(min(wanted, left / self._call_s)))
+
+    def _timed(self, take: Callable[[], T], calls: int) -> tuple[T, RoundTelemetry | None]:
+        """What ``take`` returns; the device is read right before, and after before it goes idle."""
         gc.collect()
-        self._sink.begin()
+        before = self._read()
         begun = self._clock.now()
-        taken = part(index, calls)
+        samples = take()
         # From the round before, not from the warm-up alone: that may have been disturbed.
         self._call_s = max(_SHORTEST_S, (self._clock.now() - begun) / calls)
-        self._sink.keep(taken)
-        return taken
+        return samples, between(before, self._read())
 
+    def _latency(self, index: int, calls: int) -> Round:
+        timings, telemetry = self._timed(
+            lambda: [self._clock.one(self._call) for _ in range(calls)], calls
+        )
+        samples = tuple(timing.seconds for timing in timings)
+        self._series[Metric.LATENCY].append(median(samples))
+        return Round(
+            key=self._order.workload.text,
+            launch=self._order.launch,
+            device=self._clock.kind,
+            metric=Metric.LATENCY,
+            index=index,
+            calls=1,
+            samples_s=samples,
+            wall_s=tuple(each.wall_s for each in timings if each.wall_s is not None) or None,
+            issue_s=tuple(each.issue_s for each in timings if each.issue_s is not None) or None,
+            telemetry=telemetry,
+        )
 
-def _parts(
-    call: Call, clock: Clock, plan: Plan, tiled: TiledCall | None, instruments: Instruments
-) -> tuple[_Part, ...]:
-    """What an index consists of: instrumented rounds stand next to the clean ones they resemble."""
-    parts: list[_Part] = []
-    if Metric.LATENCY in plan.metrics:
-        parts.append(partial(_latency, clock, call))
-    if tiled is not None:
-        parts.append(partial(_tiles, clock, tiled, instruments))
-    if Metric.THROUGHPUT in plan.metrics:
-        parts.append(partial(_throughput, clock, call))
-    return tuple(parts)
+    def _throughput(self, index: int, calls: int) -> Round:
+        seconds, telemetry = self._timed(lambda: self._clock.back_to_back(self._call, calls), calls)
+        self._series[Metric.THROUGHPUT].append(calls / max(_SHORTEST_S, seconds))
+        self.back_to_back_s = seconds / calls
+        return Round(
+            key=self._order.workload.text,
+            launch=self._order.launch,
+            device=self._clock.kind,
+            metric=Metric.THROUGHPUT,
+            index=index,
+            calls=calls,
+            samples_s=(seconds,),
+            telemetry=telemetry,
+        )
 
+    def _tiles(self, instrumented: InstrumentedCall, index: int, calls: int) -> TiledRound:
+        def take() -> tuple[tuple[float, ...], ...]:
+            with instrumented.installed():
+                return tuple(self._clock.tiled(instrumented) for _ in range(calls))
 
-def _latency(clock: Clock, call: Call, index: int, calls: int) -> Taken:
-    timings = [clock.one(call) for _ in range(calls)]
-    walls = tuple(timing.wall_s for timing in timings if timing.wall_s is not None)
-    issues = tuple(timing.issue_s for timing in timings if timing.issue_s is not None)
-    return Taken(
-        metric=Metric.LATENCY,
-        index=index,
-        calls=1,
-        samples_s=tuple(timing.seconds for timing in timings),
-        wall_s=walls or None,
-        issue_s=issues or None,
-    )
-
-
-def _tiles(
-    clock: Clock, tiled: TiledCall, instruments: Instruments, index: int, calls: int
-) -> TakenTiles:
-    with instruments():
-        return TakenTiles(index=index, samples_s=tuple(clock.tiled(tiled) for _ in range(calls)))
-
-
-def _throughput(clock: Clock, call: Call, index: int, calls: int) -> Taken:
-    return Taken(
-        metric=Metric.THROUGHPUT,
-        index=index,
-        calls=calls,
-        samples_s=(clock.back_to_back(call, calls),),
-        wall_s=None,
-        issue_s=None,
-    )
-
-
-def _value(taken: Taken) -> float:
-    """What a round counts as: the median of single calls, or the rate of many."""
-    if taken.metric is Metric.LATENCY:
-        return median(taken.samples_s)
-    return taken.calls / max(_SHORTEST_S, sum(taken.samples_s))
+        samples, telemetry = self._timed(take, calls)
+        return TiledRound(
+            key=self._order.workload.text,
+            launch=self._order.launch,
+            device=self._clock.kind,
+            index=index,
+            tiles=instrumented.tiles,
+            samples_s=samples,
+            telemetry=telemetry,
+        )
 
 
 def _wall(timing: Timing) -> float:
@@ -285,102 +323,3 @@ def _collector_off() -> Iterator[None]:
         gc.unfreeze()
         if was_on:
             gc.enable()
-
-
-Emit = Callable[[Record], None]
-
-
-class RoundSink:
-    """Takes rounds and emits records.
-
-    ``call_s`` is how long a call took in the last round of calls back to back, as those are over
-    which energy is read.
-    """
-
-    def __init__(
-        self,
-        order: Order,
-        kind: DeviceKind,
-        tiled: Tiled | None,
-        read: Callable[[], GpuReading | None],
-        emit: Emit,
-    ) -> None:
-        self.call_s = 0.0
-        self._order = order
-        self._kind = kind
-        self._tiled = tiled
-        self._read = read
-        self._emit = emit
-        self._before: GpuReading | None = None
-
-    def begin(self) -> None:
-        """A round is about to be timed."""
-        self._before = self._read()
-
-    def keep(self, taken: Taken | TakenTiles, /) -> None:
-        """A round has been timed; the device is read first, before it goes idle."""
-        telemetry = between(self._before, self._read())
-        key, launch = self._order.workload.text, self._order.launch
-        if isinstance(taken, Taken):
-            if taken.metric is Metric.THROUGHPUT:
-                self.call_s = sum(taken.samples_s) / (taken.calls * len(taken.samples_s))
-            self._emit(
-                Round(
-                    key=key,
-                    launch=launch,
-                    device=self._kind,
-                    metric=taken.metric,
-                    index=taken.index,
-                    calls=taken.calls,
-                    samples_s=taken.samples_s,
-                    wall_s=taken.wall_s,
-                    issue_s=taken.issue_s,
-                    telemetry=telemetry,
-                )
-            )
-        elif self._tiled is not None:
-            self._emit(
-                TiledRound(
-                    key=key,
-                    launch=launch,
-                    device=self._kind,
-                    index=taken.index,
-                    tiles=self._tiled.tiles,
-                    samples_s=taken.samples_s,
-                    telemetry=telemetry,
-                )
-            )
-
-
-Read = Callable[[], GpuReading | None]
-
-
-def over_calls(
-    call: Call, clock: Clock, read: Read, *, call_s: float, window_s: float
-) -> tuple[int, float, float] | None:
-    """(calls, seconds, joules) of calls back to back for about ``window_s``; None if unknown."""
-    calls = max(1, math.ceil(window_s / call_s))
-    before = read()
-    if before is None or before.energy_j is None:
-        return None
-    clock.back_to_back(call, calls)
-    return _between(before, read(), calls)
-
-
-def idle(read: Read, *, window_s: float) -> tuple[int, float, float] | None:
-    """The same of a device that has nothing to do."""
-    before = read()
-    if before is None or before.energy_j is None:
-        return None
-    time.sleep(window_s)
-    return _between(before, read(), 0)
-
-
-def _between(
-    before: GpuReading, after: GpuReading | None, calls: int
-) -> tuple[int, float, float] | None:
-    if after is None or after.energy_j is None or before.energy_j is None:
-        return None
-    joules = after.energy_j - before.energy_j
-    # A counter that falls was set back: by a driver that was loaded anew, for example.
-    return (calls, after.at_s - before.at_s, joules) if joules >= 0 else None

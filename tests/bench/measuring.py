@@ -168,36 +168,39 @@ _DECLARED: list[Any] = []
 def overhead() -> None:
     """What the loop adds to calls of 5 ms, within the timed regions and around them."""
     from resprof.measure.clock import CpuClock
-    from resprof.measure.rounds import Taken, TakenTiles, run_rounds
     from resprof.measure.run import Metric, Plan
+    from resprof.measure.run_file import Record
+    from tests.measure.scripted import Kept, run_on
 
     def spin() -> None:
         end = time.perf_counter_ns() + round(ITERATION_S * 1e9)
         while time.perf_counter_ns() < end:
             pass
 
-    class Keep:
+    class Timed(Kept):
         def __init__(self) -> None:
-            self.taken: list[Taken] = []
+            super().__init__()
             self.timed_s = 0.0
-            self._begun = 0.0
+            self._begun: float | None = None
 
-        def begin(self) -> None:
-            self._begun = time.perf_counter()
+        def read(self) -> None:
+            if self._begun is None:
+                self._begun = time.perf_counter()
 
-        def keep(self, taken: Taken | TakenTiles) -> None:
-            self.timed_s += time.perf_counter() - self._begun
-            if isinstance(taken, Taken):
-                self.taken.append(taken)
+        def emit(self, record: Record) -> None:
+            if self._begun is not None:
+                self.timed_s += time.perf_counter() - self._begun
+            self._begun = None
+            super().emit(record)
 
-    sink = Keep()
-    run_rounds(spin, CpuClock(), Plan(target_ci=None, warm_up_s=0.5), sink)
+    kept = Timed()
+    run_on(CpuClock(), Plan(target_ci=None, warm_up_s=0.5), kept, call=spin)
     for metric in Metric:
-        ours = [each for each in sink.taken if each.metric is metric]
+        ours = kept.of(metric)
         per_call = [sum(each.samples_s) / (each.calls * len(each.samples_s)) for each in ours]
         print(f"{metric}: {median(per_call) / ITERATION_S - 1:+.3%} of a 5 ms call within samples")
-    samples = sum(sum(each.samples_s) for each in sink.taken)
-    print(f"between the samples of a round: {sink.timed_s / samples - 1:+.3%}")
+    samples = sum(sum(each.samples_s) for metric in Metric for each in kept.of(metric))
+    print(f"between the samples of a round: {kept.timed_s / samples - 1:+.3%}")
 
 
 def main() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from itertools import islice
 from unittest.mock import patch
 
-from resprof.measure.clock import Call, TiledCall, Timing
-from resprof.measure.rounds import Course, Taken, TakenTiles, run_rounds
-from resprof.measure.run import Metric, Plan
+from resprof.measure.clock import Call, Clock, Mark, TiledCall, Timing
+from resprof.measure.rounds import InstrumentedCall, run_rounds
+from resprof.measure.run import Metric, Order, Plan, Round, Stop, Tile, TiledRound, WarmUp
+from resprof.measure.run_file import Record
 from resprof.model.environment import DeviceKind
+from resprof.model.recipe import Phase, Workload, infer
 
 
 class ScriptedClock:
@@ -45,40 +49,97 @@ class ScriptedClock:
         return seconds
 
 
+class ScriptedTiles:
+    """An instrumented call of one function, which marks its tiles itself."""
+
+    def __init__(
+        self,
+        function: Callable[[Mark], object],
+        installed: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        self._function = function
+        self.installed = installed
+        self.tiles: tuple[Tile, ...] = ()
+
+    def __call__(self, mark: Mark, /) -> None:
+        ended: list[Tile] = []
+
+        def marked() -> None:
+            mark()
+            ended.append(Tile(phase=Phase.FORWARD, stage=str(len(ended))))
+
+        self._function(marked)
+        self.tiles = tuple(ended)
+
+
 class Kept:
     """Keeps rounds, in the order in which they came."""
 
     def __init__(self) -> None:
-        self.begun = 0
-        self.rounds: list[Taken | TakenTiles] = []
+        self.readings = 0
+        self.rounds: list[Round | TiledRound] = []
 
-    def begin(self) -> None:
-        self.begun += 1
+    def read(self) -> None:
+        self.readings += 1
 
-    def keep(self, taken: Taken | TakenTiles, /) -> None:
-        self.rounds.append(taken)
+    def emit(self, record: Record) -> None:
+        assert isinstance(record, (Round, TiledRound))
+        self.rounds.append(record)
 
-    def of(self, metric: Metric) -> list[Taken]:
-        return [each for each in self.rounds if isinstance(each, Taken) and each.metric is metric]
+    def of(self, metric: Metric) -> list[Round]:
+        return [each for each in self.rounds if isinstance(each, Round) and each.metric is metric]
 
-    def tiles(self) -> list[TakenTiles]:
-        return [each for each in self.rounds if isinstance(each, TakenTiles)]
+    def tiles(self) -> list[TiledRound]:
+        return [each for each in self.rounds if isinstance(each, TiledRound)]
 
 
-def _nothing() -> None:
-    pass
+def order_of(plan: Plan) -> Order:
+    """An order of that plan, without energy."""
+    workload = Workload(
+        model="cifar-resnet8",
+        classes=10,
+        in_channels=3,
+        width=1.0,
+        recipe=infer(batch=1, image=(32, 32)),
+    )
+    return Order(workload=workload, subject="", device="cpu", plan=replace(plan, energy_s=0.0))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """How the loop went, beside its rounds."""
+
+    first_call_s: float
+    warm_up: WarmUp
+    stop: Stop
+
+
+def run_on(
+    clock: Clock,
+    plan: Plan,
+    kept: Kept,
+    *,
+    call: Call = lambda: None,
+    tiled: InstrumentedCall | None = None,
+) -> Course:
+    """The loop's account of itself."""
+    first, warm_up, stop = run_rounds(
+        call, clock, order_of(plan), kept.emit, read=kept.read, instrumented=tiled
+    )
+    return Course(first_call_s=first, warm_up=warm_up, stop=stop)
 
 
 def run(
     durations: Iterator[float],
     plan: Plan,
     *,
-    call: Call = _nothing,
-    tiled: TiledCall | None = None,
+    call: Call = lambda: None,
+    tiled: Callable[[Mark], object] | None = None,
 ) -> tuple[Course, Kept]:
     """The loop's account of itself, and the rounds it took."""
     kept = Kept()
+    instrumented = None if tiled is None else ScriptedTiles(tiled)
     # No time is measured here, and collecting would take most of it.
     with patch.object(gc, "collect", new=lambda: 0):
-        course = run_rounds(call, ScriptedClock(durations), plan, kept, tiled=tiled)
+        course = run_on(ScriptedClock(durations), plan, kept, call=call, tiled=instrumented)
     return course, kept

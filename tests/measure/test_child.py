@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from itertools import repeat
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -13,15 +14,16 @@ import torch
 from resprof.answers.bench.launches import SUBJECT
 from resprof.answers.bench.subject import subject
 from resprof.measure import child
-from resprof.measure.clock import CpuClock
+from resprof.measure.clock import Call, CpuClock, Timing
 from resprof.measure.nvml import Nvml
-from resprof.measure.rounds import RoundSink, Taken
-from resprof.measure.run import EnergyWindow, LaunchEnd, Metric, Order, Outcome, Plan, Round
+from resprof.measure.rounds import run_rounds
+from resprof.measure.run import EnergyWindow, LaunchEnd, Order, Outcome, Plan, Round
 from resprof.measure.run_file import Record
 from resprof.measure.subject import prepare
-from resprof.model.environment import DeviceKind, GpuReading
+from resprof.model.environment import GpuReading
 from resprof.model.recipe import Workload, train
 from resprof.networks.step import Steps
+from tests.measure.scripted import ScriptedClock
 
 PLAN = Plan(least_rounds=1, round_s=0.001, round_calls=1, warm_up_calls=1, warm_up_s=0.0)
 WORKLOAD = Workload(
@@ -85,13 +87,16 @@ def reading() -> GpuReading:
 
 
 def test_energy_is_read_over_as_many_calls_as_go_back_to_back() -> None:
-    sink = RoundSink(ORDER, DeviceKind.CPU, None, lambda: None, lambda _: None)
+    """However long single calls take."""
 
-    def taken(metric: Metric, calls: int, *samples_s: float) -> Taken:
-        return Taken(
-            metric=metric, index=0, calls=calls, samples_s=samples_s, wall_s=None, issue_s=None
-        )
+    class Slow(ScriptedClock):
+        def one(self, call: Call) -> Timing:
+            call()
+            return Timing(seconds=10 * self._passed(1))
 
-    sink.keep(taken(Metric.THROUGHPUT, 10, 5.0))
-    sink.keep(taken(Metric.LATENCY, 1, 1.0, 1.0))
-    assert sink.call_s == 0.5
+    plan = replace(PLAN, target_ci=None, energy_s=5.0)
+    records: list[Record] = []
+    order = replace(ORDER, plan=plan)
+    run_rounds(lambda: None, Slow(repeat(0.5)), order, records.append, read=reading)
+    (window,) = (each for each in records if isinstance(each, EnergyWindow))
+    assert window.calls == 10

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,15 +17,15 @@ from resprof.answers.bench.subject import subject
 from resprof.measure.cuda import CudaClock
 from resprof.measure.device import gpu, set_switches
 from resprof.measure.nvml import open_nvml
-from resprof.measure.rounds import Taken, TakenTiles, over_calls, run_rounds
-from resprof.measure.run import Metric, Plan, Tiling
+from resprof.measure.rounds import energy_window
+from resprof.measure.run import Metric, Plan, Round, TiledRound, Tiling
 from resprof.measure.subject import Work, prepare
 from resprof.measure.tiles import Tiled
 from resprof.model.environment import DeviceKind
 from resprof.model.networks import resolve, workload_of
 from resprof.model.recipe import Engine, MemoryFormat, Mode, Precision, Recipe, infer, train
 from resprof.stats.comparison import SpeedVerdict, compare
-from tests.measure.scripted import Kept
+from tests.measure.scripted import Kept, order_of, run_on
 
 pytestmark = [
     pytest.mark.gpu,
@@ -50,14 +51,11 @@ def _ready(recipe: Recipe, name: str = "resnet50") -> Iterator[tuple[Work, CudaC
 
 def _rounds(work: Work, clock: CudaClock, plan: Plan = _PLAN, tiled: Tiled | None = None) -> Kept:
     kept = Kept()
-    if tiled is None:
-        run_rounds(work.call, clock, plan, kept)
-    else:
-        run_rounds(work.call, clock, plan, kept, tiled=tiled, instruments=tiled.installed)
+    run_on(clock, plan, kept, call=work.call, tiled=tiled)
     return kept
 
 
-def _medians(rounds: list[Taken]) -> list[float]:
+def _medians(rounds: list[Round]) -> list[float]:
     return [median(each.samples_s) for each in rounds]
 
 
@@ -122,7 +120,7 @@ def test_tiled_stages_take_what_the_clean_call_takes(mode: Mode) -> None:
     assert abs(median(ratios) - 1) <= MOST_DEVIATION
 
 
-def _total(tiles: TakenTiles) -> float:
+def _total(tiles: TiledRound) -> float:
     return median(sum(call) for call in tiles.samples_s)
 
 
@@ -156,11 +154,16 @@ def test_energy_grows_with_the_work() -> None:
     with open_nvml(found.uuid, found.pci_bus_id) as nvml, _ready(recipe) as (work, clock):
         call_s = clock.back_to_back(work.call, 20) / 20
         windows = [
-            over_calls(work.call, clock, nvml.read, call_s=call_s, window_s=seconds)
-            for seconds in (2.5, 5.0)
+            energy_window(
+                lambda calls=calls: clock.back_to_back(work.call, calls),  # type: ignore[misc]
+                order_of(_PLAN),
+                nvml.read,
+                calls=calls,
+            )
+            for calls in (math.ceil(2.5 / call_s), math.ceil(5.0 / call_s))
         ]
     if None in windows:
         pytest.skip(f"no energy counter here: {nvml.report.message}")
     short, long = (window for window in windows if window is not None)
-    assert 0 < short[2] < long[2]
-    assert long[2] / short[2] == pytest.approx(long[0] / short[0], rel=0.15)
+    assert 0 < short.energy_j < long.energy_j
+    assert long.energy_j / short.energy_j == pytest.approx(long.calls / short.calls, rel=0.15)

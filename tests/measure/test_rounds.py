@@ -12,9 +12,10 @@ from itertools import chain, count, cycle, repeat
 import pytest
 
 from resprof.measure.clock import Call, CpuClock, Mark, Timing
-from resprof.measure.rounds import Taken, TakenTiles, is_steady, run_rounds
-from resprof.measure.run import Metric, Plan, Stop
-from tests.measure.scripted import Kept, ScriptedClock, run
+from resprof.measure.rounds import is_steady
+from resprof.measure.run import Metric, Plan, Round, Stop, TiledRound
+from resprof.measure.run_file import Record
+from tests.measure.scripted import Kept, ScriptedClock, ScriptedTiles, order_of, run, run_on
 
 _LATENCY, _THROUGHPUT = Metric.LATENCY, Metric.THROUGHPUT
 
@@ -24,8 +25,8 @@ def _three_tiles(mark: Mark) -> None:
         mark()
 
 
-def _names(rounds: list[Taken | TakenTiles]) -> list[str]:
-    return [each.metric.value if isinstance(each, Taken) else "tiles" for each in rounds]
+def _names(rounds: list[Round | TiledRound]) -> list[str]:
+    return [each.metric.value if isinstance(each, Round) else "tiles" for each in rounds]
 
 
 def test_six_rounds_of_each_metric_with_every_sample() -> None:
@@ -70,7 +71,7 @@ def test_parts_of_an_index_run_forth_and_back() -> None:
     forth = ["latency", "tiles", "throughput"]
     assert _names(kept.rounds) == [*forth, *forth[::-1], *forth]
     assert [each.index for each in kept.rounds] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert kept.begun == 9
+    assert kept.readings == 2 * 9
 
 
 def test_a_steady_drift_weighs_on_clean_and_instrumented_rounds_alike() -> None:
@@ -138,7 +139,7 @@ def test_tiles_do_not_count_for_the_rule() -> None:
 
     wild = cycle([0.1, 0.9, 0.5, 3.0, 0.2])
     kept = Kept()
-    course = run_rounds(lambda: None, Noisy(repeat(0.125)), Plan(), kept, tiled=noisy)
+    course = run_on(Noisy(repeat(0.125)), Plan(), kept, tiled=ScriptedTiles(noisy))
     assert course.stop is Stop.TARGET_MET
     assert len(kept.of(_LATENCY)) == len(kept.tiles()) == 6
 
@@ -240,7 +241,7 @@ def test_host_and_issue_times_stand_beside_the_devices() -> None:
             return Timing(seconds=seconds, wall_s=2 * seconds, issue_s=seconds / 2)
 
     kept = Kept()
-    course = run_rounds(lambda: None, Device(repeat(0.25)), Plan(), kept)
+    course = run_on(Device(repeat(0.25)), Plan(), kept)
     assert course.first_call_s == 0.5
     for each in kept.of(_LATENCY):
         assert each.wall_s == (0.5,) * len(each.samples_s)
@@ -250,21 +251,38 @@ def test_host_and_issue_times_stand_beside_the_devices() -> None:
         assert each.issue_s is None
 
 
-def test_the_sink_is_told_before_each_round_and_not_in_it() -> None:
-    told: list[str] = []
+class _Told(Kept):
+    """Says when the device is read and when a round comes."""
 
-    class Sink:
-        def begin(self) -> None:
-            told.append("begin")
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[str] = []
 
-        def keep(self, taken: Taken | TakenTiles, /) -> None:
-            told.append("keep")
+    def read(self) -> None:
+        self.said.append("read")
 
+    def emit(self, record: Record) -> None:
+        super().emit(record)
+        self.said.append("emit")
+
+
+def test_the_device_is_read_around_each_round_and_not_in_it() -> None:
+    told = _Told()
     plan = Plan(target_ci=None, least_rounds=2, round_s=0.25, round_calls=1, warm_up_s=0.0)
-    run_rounds(lambda: told.append("call"), ScriptedClock(repeat(0.125)), plan, Sink())
-    rounds = ["begin", "call", "call", "keep"] * 4
-    assert told[-len(rounds) :] == rounds
-    assert set(told[: -len(rounds)]) == {"call"}
+    run_on(ScriptedClock(repeat(0.125)), plan, told, call=lambda: told.said.append("call"))
+    rounds = ["read", "call", "call", "read", "emit"] * 4
+    assert told.said[-len(rounds) :] == rounds
+    assert set(told.said[: -len(rounds)]) == {"call"}
+
+
+def test_a_round_says_whose_it_is_and_what_its_tiles_are() -> None:
+    plan = Plan(target_ci=None, least_rounds=1)
+    _, kept = run(repeat(0.125), plan, tiled=_three_tiles)
+    assert {(each.key, each.launch) for each in kept.rounds} == {
+        (order_of(plan).workload.text, order_of(plan).launch)
+    }
+    (tiled,) = kept.tiles()
+    assert all(len(call) == len(tiled.tiles) == 3 for call in tiled.samples_s)
 
 
 def test_garbage_is_collected_outside_of_timed_regions_only() -> None:
@@ -272,26 +290,18 @@ def test_garbage_is_collected_outside_of_timed_regions_only() -> None:
     states: list[bool] = []
     plan = Plan(round_s=1.0)
     kept = Kept()
-    run_rounds(lambda: states.append(gc.isenabled()), ScriptedClock(repeat(0.5)), plan, kept)
+    run_on(ScriptedClock(repeat(0.5)), plan, kept, call=lambda: states.append(gc.isenabled()))
     assert states
     assert not any(states)
     assert gc.isenabled() is was_on
 
 
 def test_garbage_is_collected_before_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[str] = []
-
-    class Sink:
-        def begin(self) -> None:
-            told.append("begin")
-
-        def keep(self, taken: Taken | TakenTiles, /) -> None:
-            told.append("keep")
-
-    monkeypatch.setattr(gc, "collect", lambda: told.append("collect"))
+    told = _Told()
+    monkeypatch.setattr(gc, "collect", lambda: told.said.append("collect"))
     plan = Plan(metrics=(_LATENCY,), target_ci=None, least_rounds=3, round_s=0.5)
-    run_rounds(lambda: None, ScriptedClock(repeat(0.125)), plan, Sink())
-    assert told == ["collect", *["collect", "begin", "keep"] * 3]
+    run_on(ScriptedClock(repeat(0.125)), plan, told)
+    assert told.said == ["collect", *["collect", "read", "read", "emit"] * 3]
 
 
 def test_the_collector_comes_back_after_an_error() -> None:
@@ -342,5 +352,5 @@ def test_instruments_are_in_place_for_instrumented_calls_only() -> None:
         mark()
 
     clock = ScriptedClock(repeat(0.125))
-    run_rounds(clean, clock, Plan(), Kept(), tiled=tiled, instruments=instruments)
+    run_on(clock, Plan(), Kept(), call=clean, tiled=ScriptedTiles(tiled, instruments))
     assert seen == {("clean", False), ("tiled", True)}
