@@ -70,7 +70,7 @@ class OutputOptions:
         if self.force and path is None:
             raise UsageError("--force without a file to replace", hint="name one with -o")
         if path is None:
-            return Output(format=asked[0] if asked else Format.TABLE, path=None)
+            return Output(format=_drawable(asked[0] if asked else Format.TABLE), path=None)
         file = Path(path)
         suffix = _SUFFIXES.get(file.suffix.lower())
         if asked and suffix and suffix is not asked[0]:
@@ -84,7 +84,16 @@ class OutputOptions:
                 hint=f"end it in {', '.join(_SUFFIXES)}, or give --format",
             )
         check_writable(file, force=self.force)
-        return Output(format=asked[0] if asked else suffix or Format.TABLE, path=file)
+        return Output(format=_drawable(asked[0] if asked else suffix or Format.TABLE), path=file)
+
+
+def _drawable(chosen: Format) -> Format:
+    """The format, if what it needs is installed; ``EnvironmentMissing`` before any work if not."""
+    if chosen is Format.HTML:
+        from resprof.render.page import check_available
+
+        check_available()
+    return chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from resprof.counting.walk import count
 from resprof.model.networks import resolve
 from resprof.render.cells import cell
 from resprof.render.formats import data, markdown, sheet
-from resprof.render.page import table_html
+from resprof.render.page import tables_html
 from resprof.render.table import Column, Form, Origin, Table
 from resprof.render.terminal import Screen, terminal
 
@@ -94,7 +94,8 @@ def test_the_terminal_table_is_as_it_was_looked_at(screen: str) -> None:
 def test_markdown_csv_html_and_json_are_as_they_were_looked_at() -> None:
     golden("table.md", markdown(sample()))
     golden("table.csv", sheet(sample()))
-    golden("table.html", table_html(sample()))
+    page = tables_html([sample()], title="a page")
+    golden("table.html", page[page.index("<figure") : page.index("</main>")])
     golden("table.json", data(sample()))
 
 

@@ -43,6 +43,8 @@ from resprof.model.recipe import Mode
 from resprof.render.document import Exhibit
 from resprof.render.drawing.pictures import is_available
 from resprof.render.formats import forms
+from resprof.render.page import check_available as check_page_available
+from resprof.render.page import page_html
 from resprof.render.table import Table
 
 
@@ -62,7 +64,7 @@ __all__ = ["MANIFEST", "Report", "counted_files", "measured_files", "workloads",
 Texts = dict[str, str]
 """Texts by their path below the report's folder."""
 
-INDEX, INDEX_MD, INTERACTIVE = "index.html", "index.md", "charts.html"
+INDEX, INDEX_MD = "index.html", "index.md"
 _SUFFIXES = ("csv", "json", "md", "svg", "png")
 _NOT_DRAWN = "no charts are drawn: altair and vl-convert-python are not installed"
 
@@ -99,12 +101,13 @@ def write_report(
     file would be written. Run files are never replaced. Without
     ``measure`` the runs in the folder are all that is shown of measurements.
     """
+    check_page_available()
     opened = ReportFolder.opened(folder, force=force)
     networks = NETWORKS[:1] if quick else NETWORKS
     costs = counted()
     exhibits = counted_exhibits(costs)
     stems = [*(each.stem for each in exhibits), *predicted_stems(networks)]
-    opened.refuse_foreign([*_names(stems), INDEX, INDEX_MD, INTERACTIVE, MANIFEST])
+    opened.refuse_foreign([*_names(stems), INDEX, INDEX_MD, MANIFEST])
     opened.refuse_in_the_way(["measured", *([RUNS] if measure else []), *opened.owned])
     drawn = is_available()
     run_file: Path | None = None
@@ -159,7 +162,6 @@ def written_files(
 ) -> dict[str, str | bytes]:
     """Everything that is written of a report's content: tables, charts and pages."""
     from resprof.answers.report.page import index
-    from resprof.render.page import page_html
 
     exhibits = _exhibits(content)
     charts = [(each.stem, each.chart) for each in exhibits if each.chart is not None]
@@ -169,17 +171,15 @@ def written_files(
     files |= _texts(exhibits, drawn=drawn)
     page = document(content, exhibits)
     if drawn:
-        from resprof.render.drawing.interactive import interactive
         from resprof.render.drawing.pictures import png, svg
 
         say(f"drawing {len(charts)} charts")
         pictures = {stem: svg(chart) for stem, chart in charts}
         files |= {f"{stem}.svg": picture for stem, picture in pictures.items()}
         files |= {f"{stem}.png": png(picture) for stem, picture in pictures.items()}
-        files[INTERACTIVE] = interactive(charts, title=f"{page.title}: charts")
     tables = [placed.item for placed in page.front if isinstance(placed.item, Table)]
     files[INDEX_MD] = index(exhibits, front=tables, drawn=drawn)
-    files[INDEX] = page_html(page, pictures, interactive=INTERACTIVE if drawn else None)
+    files[INDEX] = page_html(page, pictures)
     return files
 
 
