@@ -18,7 +18,7 @@ from resprof.answers.options import Image, if_given, one_of, recipe_in_words, si
 from resprof.counting import walk
 from resprof.counting.cost import NetworkCost
 from resprof.errors import UsageError
-from resprof.memory.prediction import MARGIN
+from resprof.memory.budget import MARGIN
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
 from resprof.model.networks import resolve
 from resprof.units import as_share, as_size
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from torch import nn
 
     from resprof.answers.compare.comparison import ComparedResult
-    from resprof.answers.memory.fit import BudgetResult, MemoryResult
+    from resprof.answers.memory.fit import BudgetResult
     from resprof.answers.roofline.bounds import RooflineResult
     from resprof.answers.sheets import Result
     from resprof.memory.calibration import Calibration
+    from resprof.memory.prediction import MemoryResult
     from resprof.model.published import CheckedClaim
     from resprof.render.table import Table
 
@@ -158,7 +159,7 @@ def predict_memory(
     """
     from resprof.answers.devices import capability_of
     from resprof.answers.memory import fit
-    from resprof.memory.rules import AllocatorKind, AllocatorSettings
+    from resprof.memory.rules import AllocatorKind
 
     chosen = _network(model, image)
     recipe = recipe_in_words(
@@ -172,14 +173,13 @@ def predict_memory(
         accumulate=accumulate,
         checkpoint=checkpoint,
     )
-    kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
     calibrated = _calibration(calibration)
     return fit.predict_memory(
         chosen,
         recipe,
         calibration=calibrated,
         capability=capability_of(device, calibrated, [recipe.precision]),
-        settings=AllocatorSettings(kind=kind),
+        kind=AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT,
     )[0]
 
 

@@ -14,12 +14,15 @@ SCHEMA = 1
 
 
 def to_plain(value: object) -> Any:
-    """The value in terms of what JSON knows, fields in their order."""
+    """The value in terms of what JSON knows, fields in their order.
+
+    A record whose JSON is not its fields has a method ``json_fields`` that says what it is.
+    """
     if value is None or type(value) in (int, str, float, bool):
         return value
-    fields = getattr(type(value), "__dataclass_fields__", None)
-    if fields is not None:
-        return {name: to_plain(getattr(value, name)) for name in fields}
+    if hasattr(type(value), "__dataclass_fields__"):
+        shown = value.json_fields() if hasattr(value, "json_fields") else _own_fields(value)
+        return {name: to_plain(each) for name, each in shown.items()}
     if isinstance(value, (tuple, list)):
         return [to_plain(item) for item in value]
     if isinstance(value, dict):
@@ -29,6 +32,10 @@ def to_plain(value: object) -> Any:
     if isinstance(value, str):  # torch's version is a string of a class of its own
         return str(value)
     raise TypeError(f"no JSON for {type(value).__name__}")
+
+
+def _own_fields(record: Any) -> dict[str, object]:
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def to_json(value: object, *, indent: int | None = 2) -> str:

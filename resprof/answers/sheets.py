@@ -9,7 +9,7 @@ from resprof.answers.compare.comparison import ComparedResult
 from resprof.answers.compare.sheet import compare_sheet
 from resprof.answers.flops.counts import flops
 from resprof.answers.flops.tables import long_table as counts_sheet
-from resprof.answers.memory.fit import BudgetResult, MemoryResult
+from resprof.answers.memory.fit import BudgetResult
 from resprof.answers.memory.tables import budget_sheets, memory_sheet
 from resprof.answers.networks import show, show_rows_table
 from resprof.answers.paper.tables import claims_table
@@ -17,6 +17,7 @@ from resprof.answers.roofline.bounds import RooflineResult
 from resprof.answers.roofline.tables import long_table as roofline_sheet
 from resprof.counting.cost import NetworkCost
 from resprof.errors import UsageError
+from resprof.memory.prediction import MemoryResult
 from resprof.model.architecture import Architecture
 from resprof.model.published import CheckedClaim
 from resprof.render.table import Table

@@ -1,26 +1,24 @@
-"""PyTorch's CUDA caching allocator as a pure model, for one stream.
+"""PyTorch's CUDA caching allocator as a pure model, for one stream and with default settings.
 
 Source: malloc, get_free_block, should_split, alloc_found_block, free_block and try_merge_blocks of
 c10/cuda/CUDACachingAllocator.cpp. Not modelled: further streams, CUDA graphs' private pools, and
-garbage_collection_threshold, which is off by default. The device gives a segment exactly as long
-as the capacity is not exceeded.
+what is off by default (garbage_collection_threshold, max_split_size_mb, roundup_power2_divisions).
+The device gives a segment exactly as long as the capacity is not exceeded.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from resprof.memory.rules import (
     GRANULE,
     LARGE_SEGMENT,
-    NO_LIMIT,
-    OVERSIZE_SLACK,
     SMALL_REQUEST,
     SMALL_SEGMENT,
     AllocatorKind,
-    AllocatorSettings,
     block_bytes,
-    check_settings,
 )
 from resprof.memory.segments import (
     ADDRESS_BITS,
@@ -31,87 +29,152 @@ from resprof.memory.segments import (
     Segments,
 )
 
-DEFAULT = AllocatorSettings()
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Levels:
+    """What the allocator counts, in bytes, at one moment or each at its own highest.
+
+    ``requested_bytes`` are what tensors asked for, "requested_bytes.all" of
+    ``torch.cuda.memory_stats``; ``allocated_bytes`` the blocks that hold them,
+    ``torch.cuda.memory_allocated``; ``reserved_bytes`` the segments that hold those,
+    ``torch.cuda.memory_reserved``.
+    """
+
+    requested_bytes: int
+    allocated_bytes: int
+    reserved_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryPeak(Levels):
+    """The most bytes at any time, each level at its own moment.
+
+    ``process_bytes`` is the process as the driver sees it: what is reserved and the CUDA context.
+    """
+
+    process_bytes: int
+
+    @property
+    def needed_bytes(self) -> int:
+        """What has to fit: the process without segments that are only cached."""
+        return self.allocated_bytes + self.process_bytes - self.reserved_bytes
+
+
+def each_level(choose: Callable[[Iterable[int]], int], levels: Sequence[Levels]) -> Levels:
+    """The levels chosen one by one, such as with ``max``; 0 where there are none to choose from."""
+    if not levels:
+        return Levels(requested_bytes=0, allocated_bytes=0, reserved_bytes=0)
+    return Levels(
+        requested_bytes=choose(each.requested_bytes for each in levels),
+        allocated_bytes=choose(each.allocated_bytes for each in levels),
+        reserved_bytes=choose(each.reserved_bytes for each in levels),
+    )
+
+
+def with_context(peak: Levels, context_bytes: int) -> MemoryPeak:
+    """The allocator's peak with the process's, which has a CUDA context of that size."""
+    return MemoryPeak(
+        requested_bytes=peak.requested_bytes,
+        allocated_bytes=peak.allocated_bytes,
+        reserved_bytes=peak.reserved_bytes,
+        process_bytes=peak.reserved_bytes + context_bytes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortage:
+    """An allocation that finds no memory: what it asks for and what there is, in bytes.
+
+    ``device_bytes`` is what the allocator then asks of the device, ``free_bytes`` what the device
+    has left, beside what is allocated and reserved already.
+    """
+
+    requested_bytes: int
+    device_bytes: int
+    free_bytes: int
+    allocated_bytes: int
+    reserved_bytes: int
 
 
 class DeviceFull(Exception):
     """An allocation found no memory, not even after all that was cached had been given back."""
 
-    def __init__(self, *, requested: int, wanted: int, free: int) -> None:
-        super().__init__(f"{requested} bytes asked for, {wanted} of the device, {free} free")
-        self.requested = requested
-        self.wanted = wanted
-        self.free = free
+    def __init__(self, shortage: Shortage) -> None:
+        super().__init__(str(shortage))
+        self.shortage = shortage
 
 
 class CachingAllocator:
-    """Allocates and frees by address; ``requested``, ``allocated`` and their peaks are bytes.
+    """Allocates and frees by address; ``requested``, ``allocated``, ``reserved`` are bytes now.
 
     ``capacity_bytes`` is what the device has for segments, None is without end. A request of no
     bytes takes no block and has address 0.
     """
 
     def __init__(
-        self, settings: AllocatorSettings = DEFAULT, *, capacity_bytes: int | None = None
+        self, kind: AllocatorKind = AllocatorKind.DEFAULT, *, capacity_bytes: int | None = None
     ) -> None:
-        check_settings(settings)
-        expandable = settings.kind is AllocatorKind.EXPANDABLE
-        oversize = NO_LIMIT if settings.max_split_bytes is None else settings.max_split_bytes
+        expandable = kind is AllocatorKind.EXPANDABLE
         self._device = Device(capacity_bytes)
         self._segments: Segments = (
             ExpandableSegments(self._device) if expandable else FixedSegments(self._device)
         )
-        self._small = Pool(least_rest=GRANULE, split_below=NO_LIMIT, page=SMALL_SEGMENT)
+        self._small = Pool(least_rest=GRANULE, page=SMALL_SEGMENT)
         self._large = Pool(
-            least_rest=GRANULE if expandable else SMALL_REQUEST + 1,
-            split_below=NO_LIMIT if expandable else oversize,
-            page=LARGE_SEGMENT,
+            least_rest=GRANULE if expandable else SMALL_REQUEST + 1, page=LARGE_SEGMENT
         )
-        self._divisions = settings.roundup_power2_divisions
-        self._oversize = oversize
-        # The best fit is taken as it is: asking the rules below would change nothing.
-        self._plain = not expandable and oversize == NO_LIMIT
         self._live: dict[int, tuple[int, int]] = {}
-        self.requested = self.peak_requested = 0
-        self.allocated = self.peak_allocated = 0
+        self.requested = self._peak_requested = 0
+        self.allocated = self._peak_allocated = 0
         self.retries = 0
         """How often everything cached was given back to make room."""
 
     @property
     def reserved(self) -> int:
         """Bytes in segments."""
-        return self._device.taken
+        return self._device.reserved
 
     @property
-    def peak_reserved(self) -> int:
-        """The most bytes that were in segments at once."""
-        return self._device.peak
+    def levels(self) -> Levels:
+        """What there is now."""
+        return Levels(
+            requested_bytes=self.requested,
+            allocated_bytes=self.allocated,
+            reserved_bytes=self._device.reserved,
+        )
+
+    @property
+    def peak(self) -> Levels:
+        """The most that there was at once of each."""
+        return Levels(
+            requested_bytes=self._peak_requested,
+            allocated_bytes=self._peak_allocated,
+            reserved_bytes=self._device.peak,
+        )
 
     def allocate(self, requested: int) -> int:
         """The address of a block for that many bytes; raises ``DeviceFull``."""
         if requested == 0:
             return 0
-        size = block_bytes(requested, self._divisions)
+        size = block_bytes(requested)
         pool = self._small if size <= SMALL_REQUEST else self._large
         index = bisect_left(pool.keys, size << ADDRESS_BITS)
-        if not self._plain:
-            index = self._choose(pool, index, size)
         if index < len(pool.keys):
-            address, found = pool.take(index)
+            address, found = pool.take(self._segments.prefer(pool, index))
         else:
             address, found = self._grow(pool, size, requested)
         rest = found - size
-        if rest >= pool.least_rest and size < pool.split_below:
+        if rest >= pool.least_rest:
             pool.add(address + size, rest)
             found = size
         self._live[address] = (requested, found)
         self.requested += requested
         self.allocated += found
         # Comparisons, for this runs for every event and a call of max costs more.
-        if self.requested > self.peak_requested:  # noqa: PLR1730
-            self.peak_requested = self.requested
-        if self.allocated > self.peak_allocated:  # noqa: PLR1730
-            self.peak_allocated = self.allocated
+        if self.requested > self._peak_requested:  # noqa: PLR1730
+            self._peak_requested = self.requested
+        if self.allocated > self._peak_allocated:  # noqa: PLR1730
+            self._peak_allocated = self.allocated
         return address
 
     def free(self, address: int) -> None:
@@ -144,30 +207,10 @@ class CachingAllocator:
         """Start and end of every segment."""
         return self._segments.ranges()
 
-    def _choose(self, pool: Pool, index: int, size: int) -> int:
-        """The free block to use, given the best fit, both as indices of ``pool.keys``.
-
-        Past its end where a new block is needed.
-        """
-        keys = pool.keys
-        if index == len(keys):
-            return index
-        index = self._segments.prefer(pool, index)
-        found = keys[index] >> ADDRESS_BITS
-        if size < self._oversize:
-            return index if found < self._oversize else len(keys)
-        return index if found < size + OVERSIZE_SLACK else len(keys)
-
     def _grow(self, pool: Pool, size: int, requested: int) -> tuple[int, int]:
         """A block from the device, for which cached ones may have to go."""
         segments = self._segments
         found = segments.grow(pool, size)
-        if (
-            found is None
-            and self._oversize < NO_LIMIT
-            and segments.release_oversize(pool, size, self._oversize)
-        ):
-            found = segments.grow(pool, size)
         if found is None:
             self.retries += 1
             segments.release(self._large)
@@ -175,8 +218,12 @@ class CachingAllocator:
             found = segments.grow(pool, size)
         if found is None:
             raise DeviceFull(
-                requested=requested,
-                wanted=segments.wanted(pool, size),
-                free=self._device.free,
+                Shortage(
+                    requested_bytes=requested,
+                    device_bytes=segments.wanted(pool, size),
+                    free_bytes=self._device.free,
+                    allocated_bytes=self.allocated,
+                    reserved_bytes=self._device.reserved,
+                )
             )
         return found

@@ -3,29 +3,104 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
-from resprof.errors import Note, UsageError
+from resprof.errors import UsageError
+from resprof.memory.allocator import MemoryPeak, Shortage, with_context
 from resprof.memory.overlay import Overlay, overlaid
-from resprof.memory.prediction import (
-    Budget,
-    BudgetLimit,
-    BudgetRow,
-    CheckedWindow,
-    Failure,
-    assumptions_of,
-    with_context,
-)
-from resprof.memory.replay import Full, Peaks, Stream, flatten, replay
-from resprof.memory.rules import SEGMENT_STEP, AllocatorKind, AllocatorSettings
+from resprof.memory.replay import Replay, Stream, flatten, replay
+from resprof.memory.rules import SEGMENT_STEP, AllocatorKind
 from resprof.memory.trace import Trace
+from resprof.model.recipe import Phase
 from resprof.units import format_bytes
 
+MARGIN = 0.05
+"""The share of a device's memory that is kept free unless somebody says otherwise."""
 WINDOW = 8
 """How many batch sizes are tried on either side of an answer; the next multiple of 8 is one."""
 
 
-def largest_batch(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetLimit:
+    """What the allocator may take: the device's total less the three others."""
+
+    total_bytes: int
+    context_bytes: int
+    used_bytes: int
+    margin_bytes: int
+    limit_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedWindow:
+    """The batch sizes around the answer that were each replayed, ends included.
+
+    ``fits_above`` are those that fit although a smaller one does not: there are none where
+    fitting is monotone.
+    """
+
+    first: int
+    last: int
+    fits_above: tuple[int, ...]
+
+    @property
+    def monotone(self) -> bool:
+        """Whether no checked batch fits above one that does not."""
+        return not self.fits_above
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The allocation that finds no memory; ``event`` is its index among those with the overlay."""
+
+    event: int
+    step: int
+    phase: Phase
+    stage: str
+    module: str
+    operator: str
+    shortage: Shortage
+
+    def json_fields(self) -> Mapping[str, object]:
+        """The shortage beside the place."""
+        return {
+            "event": self.event,
+            "step": self.step,
+            "phase": self.phase,
+            "stage": self.stage,
+            "module": self.module,
+            "operator": self.operator,
+            "requested_bytes": self.shortage.requested_bytes,
+            "device_bytes": self.shortage.device_bytes,
+            "free_bytes": self.shortage.free_bytes,
+            "allocated_bytes": self.shortage.allocated_bytes,
+            "reserved_bytes": self.shortage.reserved_bytes,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRow:
+    """The largest batch with one kind of allocator.
+
+    ``max_batch`` fits, as does every smaller batch that was checked; 0 where a batch of one does
+    not fit. ``short_bytes`` more memory would let one more fit (in whole segments; None where
+    nothing bounds the batch), ``failure`` is where it fails. ``unproven`` says that a tensor of
+    2^31 elements or more is involved; ``max_proven_batch`` then is the largest without.
+    """
+
+    allocator: AllocatorKind
+    max_batch: int
+    max_batch_multiple_of_8: int
+    unproven: bool
+    max_proven_batch: int
+    peak: MemoryPeak | None
+    short_bytes: int | None
+    failure: Failure | None
+    checked: CheckedWindow
+
+
+def search_largest(
     fits: Callable[[int], bool], upper: int, *, window: int = WINDOW
 ) -> tuple[int, CheckedWindow]:
     """The largest batch that fits together with every smaller one that was tried; 0 if none.
@@ -97,14 +172,13 @@ def budget_limit(
     )
 
 
-def budget(
+def largest_batches(
     trace: Trace,
     limit: BudgetLimit,
     overlay: Overlay,
     *,
     kinds: Iterable[AllocatorKind] = AllocatorKind,
-    assumptions: tuple[Note, ...] = (),
-) -> Budget:
+) -> tuple[BudgetRow, ...]:
     """The largest batch of a traced workload within a limit, for each kind of allocator.
 
     Raises ``ValueError`` for a trace that holds for one batch size only.
@@ -113,59 +187,47 @@ def budget(
     stream = flatten(full)
     if stream.fixed_batch is not None:
         raise ValueError("the trace holds for one batch size only")
-    settings = [AllocatorSettings(kind=kind) for kind in kinds]
-    rows = tuple(_Search(full, stream, each, limit).row() for each in settings)
-    modelled = [note for each in settings for note in assumptions_of(overlay, each)]
-    return Budget(
-        key=trace.key,
-        torch=trace.torch,
-        calibrated_on=overlay.calibrated_on,
-        limit=limit,
-        limit_bytes=limit.limit_bytes,
-        max_batch=rows[0].max_batch,
-        peak=rows[0].peak,
-        rows=rows,
-        assumptions=tuple(dict.fromkeys((*assumptions, *modelled))),
-    )
+    return tuple(_Search(full, stream, kind, limit).row() for kind in kinds)
 
 
 class _Search:
     """One allocator's answer."""
 
     def __init__(
-        self, trace: Trace, stream: Stream, settings: AllocatorSettings, limit: BudgetLimit
+        self, trace: Trace, stream: Stream, kind: AllocatorKind, limit: BudgetLimit
     ) -> None:
         self._trace = trace
         self._stream = stream
-        self._settings = settings
+        self._kind = kind
         self._limit = limit
 
     def row(self) -> BudgetRow:
         upper = _bound(self._stream, self._limit.limit_bytes)
-        batch, checked = largest_batch(self._fits, upper)
+        batch, checked = search_largest(self._fits, upper)
         proven = _largest_proven(self._trace, batch)
+        peak = with_context(self._replay(batch).peak, self._limit.context_bytes) if batch else None
         return BudgetRow(
-            allocator=self._settings.kind,
+            allocator=self._kind,
             max_batch=batch,
             max_batch_multiple_of_8=self._fitting_at_most(batch - batch % 8, step=8),
             unproven=proven < batch,
             max_proven_batch=self._fitting_at_most(proven, step=1),
-            peak=with_context(self._replay(batch), self._limit.context_bytes) if batch else None,
+            peak=peak,
             short_bytes=None if batch == MOST_BATCH else self._short(batch + 1),
             failure=self._failure(batch + 1),
             checked=checked,
         )
 
-    def _replay(self, batch: int, more: int = 0) -> Peaks:
+    def _replay(self, batch: int, more: int = 0) -> Replay:
         return replay(
             self._stream,
             batch,
-            self._settings,
+            self._kind,
             capacity_bytes=self._limit.limit_bytes + more,
         )
 
     def _fits(self, batch: int) -> bool:
-        return self._replay(batch).full is None
+        return self._replay(batch).shortage is None
 
     def _fitting_at_most(self, batch: int, *, step: int) -> int:
         while batch > 0 and not self._fits(batch):
@@ -177,19 +239,31 @@ class _Search:
         # Segments are multiples of a step, so what the limit has beyond one is of no use.
         beyond = self._limit.limit_bytes % SEGMENT_STEP
         too_few, enough = 0, 1
-        while self._replay(batch, enough * SEGMENT_STEP - beyond).full is not None:
+        while self._replay(batch, enough * SEGMENT_STEP - beyond).shortage is not None:
             too_few, enough = enough, 2 * enough
         while enough - too_few > 1:
             steps = (too_few + enough) // 2
-            if self._replay(batch, steps * SEGMENT_STEP - beyond).full is None:
+            if self._replay(batch, steps * SEGMENT_STEP - beyond).shortage is None:
                 enough = steps
             else:
                 too_few = steps
         return enough * SEGMENT_STEP - beyond
 
     def _failure(self, batch: int) -> Failure | None:
-        full = self._replay(batch).full
-        return None if full is None else _failure_at(self._trace, self._stream, full)
+        ended = self._replay(batch)
+        if ended.failed_at is None or ended.shortage is None:
+            return None
+        index = self._stream.events[ended.failed_at]
+        event = self._trace.events[index]
+        return Failure(
+            event=index,
+            step=event.step,
+            phase=event.phase,
+            stage=event.stage,
+            module=event.module,
+            operator=event.operator,
+            shortage=ended.shortage,
+        )
 
 
 def _bound(stream: Stream, limit_bytes: int) -> int:
@@ -210,21 +284,3 @@ def _largest_proven(trace: Trace, batch: int) -> int:
     if per_image == 0:
         return batch
     return min(batch, (MOST_ELEMENTS - 1 - constant) // per_image)
-
-
-def _failure_at(trace: Trace, stream: Stream, full: Full) -> Failure:
-    index = stream.events[full.position]
-    event = trace.events[index]
-    return Failure(
-        event=index,
-        step=event.step,
-        phase=event.phase,
-        stage=event.stage,
-        module=event.module,
-        operator=event.operator,
-        requested_bytes=full.requested,
-        device_bytes=full.wanted,
-        free_bytes=full.free,
-        allocated_bytes=full.allocated,
-        reserved_bytes=full.reserved,
-    )

@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from resprof.codec import SCHEMA, from_plain, to_plain
 from resprof.errors import UsageError
-from resprof.memory.prediction import MemoryPeak
+from resprof.memory.allocator import MemoryPeak
 from resprof.model.environment import Environment
 from resprof.model.recipe import Workload
 

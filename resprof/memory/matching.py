@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from resprof.memory.allocator import DEFAULT, CachingAllocator
+from resprof.memory.allocator import CachingAllocator, Levels, MemoryPeak, each_level
 from resprof.memory.history import HistoryAction, HistoryEvent
 from resprof.memory.overlay import MATRIX_MULTIPLY
-from resprof.memory.prediction import MemoryPeak
 from resprof.memory.replay import flatten
-from resprof.memory.rules import AllocatorSettings
 from resprof.memory.trace import Trace
 
 
@@ -46,16 +44,13 @@ class EventMatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReplayCheck:
-    """The recorded requests put through the allocator model; peaks in bytes.
+class ReplayCheck(Levels):
+    """The peaks of the recorded requests put through the allocator model.
 
     ``exact`` says that all three peaks are the recorded ones and that the segments are after every
     event; ``first_difference`` is the index of the first event after which they are not.
     """
 
-    requested_bytes: int
-    allocated_bytes: int
-    reserved_bytes: int
     exact: bool
     first_difference: int | None
 
@@ -145,14 +140,12 @@ def common_subsequence(first: Sequence[int], second: Sequence[int]) -> list[tupl
     return pairs[::-1]
 
 
-def replay_history(
-    events: Sequence[HistoryEvent], peak: MemoryPeak, settings: AllocatorSettings = DEFAULT
-) -> ReplayCheck:
+def replay_history(events: Sequence[HistoryEvent], peak: MemoryPeak) -> ReplayCheck:
     """Puts recorded requests through the allocator model and compares with what was recorded.
 
     The history has to begin before the first allocation; ``ValueError`` where it does not.
     """
-    model = CachingAllocator(settings)
+    model = CachingAllocator()
     address_of: dict[int, int] = {}
     reserved = 0
     difference = None
@@ -169,13 +162,12 @@ def replay_history(
             if event.address not in address_of:
                 raise ValueError(f"event {index} frees a block that is older than the history")
             model.free(address_of.pop(event.address))
-    found = (model.peak_requested, model.peak_allocated, model.peak_reserved)
-    same = found == (peak.requested_bytes, peak.allocated_bytes, peak.reserved_bytes)
+    replayed = model.peak
     return ReplayCheck(
-        requested_bytes=model.peak_requested,
-        allocated_bytes=model.peak_allocated,
-        reserved_bytes=model.peak_reserved,
-        exact=same and difference is None,
+        requested_bytes=replayed.requested_bytes,
+        allocated_bytes=replayed.allocated_bytes,
+        reserved_bytes=replayed.reserved_bytes,
+        exact=replayed == each_level(max, [peak]) and difference is None,
         first_difference=difference,
     )
 

@@ -1,4 +1,4 @@
-"""A trace's events through the allocator: the peaks, every event, or the course of memory."""
+"""A trace's events through the allocator: the peaks, every event, or memory over time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby
 
-from resprof.memory.allocator import DEFAULT, CachingAllocator, DeviceFull
+from resprof.memory.allocator import (
+    CachingAllocator,
+    DeviceFull,
+    Levels,
+    Shortage,
+    each_level,
+)
 from resprof.memory.overlay import Overlay, overlaid
-from resprof.memory.rules import AllocatorSettings
+from resprof.memory.rules import AllocatorKind
 from resprof.memory.trace import Action, Trace
 from resprof.model.recipe import Phase, Recipe
 
@@ -83,82 +89,31 @@ def flatten(trace: Trace) -> Stream:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoursePoint:
-    """The most bytes from this event up to the next point's."""
+class Replay:
+    """A stream put through the allocator: the peaks, up to where memory ran out if it did.
 
-    event: int
-    requested_bytes: int
-    allocated_bytes: int
-    reserved_bytes: int
+    ``failed_at`` counts the stream's codes; it and ``shortage`` are None where everything fitted.
+    """
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoursePhase:
-    """A phase of a step, from its first event up to the ``end``, which is the next phase's."""
-
-    step: int
-    phase: Phase
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryCourse:
-    """What a workload holds, predicted; ``events`` is how many allocations and frees there are."""
-
-    model: str
-    recipe: Recipe
-    events: int
-    points: tuple[CoursePoint, ...]
-    phases: tuple[CoursePhase, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Full:
-    """Where a replay ended early: ``position`` counts the stream's codes; the rest in bytes."""
-
-    position: int
-    requested: int
-    wanted: int
-    free: int
-    allocated: int
-    reserved: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peaks:
-    """The most bytes at any time; ``full`` is None where everything fitted."""
-
-    requested: int
-    allocated: int
-    reserved: int
+    peak: Levels
     retries: int
-    full: Full | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """Bytes after each of the stream's codes, and the block that each allocation got."""
-
-    requested: Sequence[int]
-    allocated: Sequence[int]
-    reserved: Sequence[int]
-    block_sizes: Sequence[int]
+    failed_at: int | None
+    shortage: Shortage | None
 
 
 def replay(
     stream: Stream,
     batch: int,
-    settings: AllocatorSettings = DEFAULT,
+    kind: AllocatorKind = AllocatorKind.DEFAULT,
     *,
     capacity_bytes: int | None = None,
-) -> Peaks:
+) -> Replay:
     """The peaks of a stream at one batch size, up to where it fails if it does."""
-    allocator = CachingAllocator(settings, capacity_bytes=capacity_bytes)
+    allocator = CachingAllocator(kind, capacity_bytes=capacity_bytes)
     requests = stream.requests(batch)
     addresses = [0] * len(requests)
     allocate, free = allocator.allocate, allocator.free
-    full = None
+    failed_at = shortage = None
     code = 0
     try:
         for code in stream.codes:
@@ -166,94 +121,112 @@ def replay(
                 addresses[code] = allocate(requests[code])
             else:
                 free(addresses[~code])
-    except DeviceFull as error:
-        full = Full(
-            position=stream.codes.index(code),
-            requested=error.requested,
-            wanted=error.wanted,
-            free=error.free,
-            allocated=allocator.allocated,
-            reserved=allocator.reserved,
-        )
-    return Peaks(
-        requested=allocator.peak_requested,
-        allocated=allocator.peak_allocated,
-        reserved=allocator.peak_reserved,
-        retries=allocator.retries,
-        full=full,
+    except DeviceFull as full:
+        failed_at, shortage = stream.codes.index(code), full.shortage
+    return Replay(
+        peak=allocator.peak, retries=allocator.retries, failed_at=failed_at, shortage=shortage
     )
 
 
-def follow(stream: Stream, batch: int, settings: AllocatorSettings = DEFAULT) -> History:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What there is after each of the stream's codes, and the block that each allocation got."""
+
+    levels: Sequence[Levels]
+    block_sizes: Sequence[int]
+
+
+def follow(stream: Stream, batch: int, kind: AllocatorKind = AllocatorKind.DEFAULT) -> History:
     """The same without a limit, with what there is after each event, and slower for it."""
-    allocator = CachingAllocator(settings)
+    allocator = CachingAllocator(kind)
     requests = stream.requests(batch)
     addresses = [0] * len(requests)
     block_sizes = [0] * len(requests)
-    requested: list[int] = []
-    allocated: list[int] = []
-    reserved: list[int] = []
+    levels = []
     for code in stream.codes:
         if code >= 0:
             addresses[code] = allocator.allocate(requests[code])
             block_sizes[code] = allocator.block_size(addresses[code])
         else:
             allocator.free(addresses[~code])
-        requested.append(allocator.requested)
-        allocated.append(allocator.allocated)
-        reserved.append(allocator.reserved)
-    return History(
-        requested=requested, allocated=allocated, reserved=reserved, block_sizes=block_sizes
-    )
+        levels.append(allocator.levels)
+    return History(levels=levels, block_sizes=block_sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseSpan:
+    """A phase of a step, from its first allocation or free up to ``end``, the next phase's."""
+
+    step: int
+    phase: Phase
+    start: int
+    end: int
+
+
+def phase_spans(trace: Trace, stream: Stream) -> list[PhaseSpan]:
+    """The phases of each step in order; each starts where the last one ends."""
+    spans: list[PhaseSpan] = []
+    in_order = (trace.events[index] for index in stream.events)
+    for (step, phase), events in groupby(in_order, key=lambda event: (event.step, event.phase)):
+        start = spans[-1].end if spans else 0
+        spans.append(
+            PhaseSpan(step=step, phase=phase, start=start, end=start + sum(1 for _ in events))
+        )
+    return spans
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelinePoint:
+    """The most bytes from this event up to the next point's."""
+
+    event: int
+    most: Levels
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryTimeline:
+    """A workload's predicted memory from event to event; ``events`` counts allocations and frees.
+
+    No phase shares a point with another.
+    """
+
+    model: str
+    recipe: Recipe
+    events: int
+    points: tuple[TimelinePoint, ...]
+    phases: tuple[PhaseSpan, ...]
 
 
 MOST_POINTS = 320
 """About one for every two pixels of a chart's width."""
 
 
-def memory_course(
+def memory_timeline(
     model: str,
     recipe: Recipe,
     trace: Trace,
     overlay: Overlay,
-    settings: AllocatorSettings = DEFAULT,
+    kind: AllocatorKind = AllocatorKind.DEFAULT,
     *,
     most_points: int = MOST_POINTS,
-) -> MemoryCourse:
-    """What ``recipe.batch`` holds from event to event; no phase shares a point with another."""
+) -> MemoryTimeline:
+    """Memory from event to event at ``recipe.batch``, in about that many points."""
     full = overlaid(trace, overlay)
     stream = flatten(full)
-    history = follow(stream, recipe.batch, settings)
-    phases = tuple(_phases(full, stream))
+    levels = follow(stream, recipe.batch, kind).levels
+    phases = phase_spans(full, stream)
     step = max(1, -(-len(stream.codes) // most_points))
     points = [
-        _point(history, start, min(start + step, phase.end))
+        TimelinePoint(
+            event=start, most=each_level(max, levels[start : min(start + step, phase.end)])
+        )
         for phase in phases
         for start in range(phase.start, phase.end, step)
     ]
-    return MemoryCourse(
+    return MemoryTimeline(
         model=model,
         recipe=recipe,
         events=len(stream.codes),
         points=tuple(points),
-        phases=phases,
-    )
-
-
-def _phases(trace: Trace, stream: Stream) -> list[CoursePhase]:
-    found, start = [], 0
-    in_order = (trace.events[index] for index in stream.events)
-    for (step, phase), events in groupby(in_order, key=lambda event: (event.step, event.phase)):
-        end = start + sum(1 for _ in events)
-        found.append(CoursePhase(step=step, phase=phase, start=start, end=end))
-        start = end
-    return found
-
-
-def _point(history: History, start: int, end: int) -> CoursePoint:
-    return CoursePoint(
-        event=start,
-        requested_bytes=max(history.requested[start:end]),
-        allocated_bytes=max(history.allocated[start:end]),
-        reserved_bytes=max(history.reserved[start:end]),
+        phases=tuple(phases),
     )

@@ -2,8 +2,8 @@
 
 Segments never touch each other in address, so two blocks that do are neighbours in one segment.
 
-Source: alloc_block, release_available_cached_blocks, release_blocks, try_allocate_expandable_block,
-find_expandable_block, map_block and unmap_block of c10/cuda/CUDACachingAllocator.cpp.
+Source: alloc_block, release_blocks, try_allocate_expandable_block, find_expandable_block, map_block
+and unmap_block of c10/cuda/CUDACachingAllocator.cpp.
 """
 
 from __future__ import annotations
@@ -24,18 +24,16 @@ class Pool:
     fit, the one of the lowest address among equals. ``size_at`` has a free block's size by its
     start and ``start_of`` its start by its end.
 
-    A block is split where at least ``least_rest`` bytes would be left and the request is smaller
-    than ``split_below``.
+    A block is split where at least ``least_rest`` bytes would be left.
     """
 
-    __slots__ = ("keys", "least_rest", "page", "size_at", "split_below", "start_of", "unmapped")
+    __slots__ = ("keys", "least_rest", "page", "size_at", "start_of", "unmapped")
 
-    def __init__(self, *, least_rest: int, split_below: int, page: int) -> None:
+    def __init__(self, *, least_rest: int, page: int) -> None:
         self.keys: list[int] = []
         self.size_at: dict[int, int] = {}
         self.start_of: dict[int, int] = {}
         self.least_rest = least_rest
-        self.split_below = split_below
         self.page = page
         self.unmapped: dict[int, int] = {}
         """Expandable segments only: address ranges without memory, size by start."""
@@ -82,28 +80,28 @@ _UNBOUNDED_SPACE = round_up(2**50, LARGE_SEGMENT)
 class Device:
     """The memory that segments are made of; gives what is asked for as long as it is there."""
 
-    __slots__ = ("capacity", "peak", "taken")
+    __slots__ = ("capacity", "peak", "reserved")
 
     def __init__(self, capacity: int | None) -> None:
         self.capacity = capacity
-        self.taken = self.peak = 0
+        self.reserved = self.peak = 0
 
     @property
     def free(self) -> int:
         """What is left; only a device with an end runs out."""
-        return 0 if self.capacity is None else self.capacity - self.taken
+        return 0 if self.capacity is None else self.capacity - self.reserved
 
     def take(self, size: int) -> bool:
         """Takes that many bytes; says whether there were enough."""
-        if self.capacity is not None and self.taken + size > self.capacity:
+        if self.capacity is not None and self.reserved + size > self.capacity:
             return False
-        self.taken += size
-        self.peak = max(self.peak, self.taken)
+        self.reserved += size
+        self.peak = max(self.peak, self.reserved)
         return True
 
     def give_back(self, size: int) -> None:
         """Returns memory to the device."""
-        self.taken -= size
+        self.reserved -= size
 
 
 class Segments(Protocol):
@@ -117,9 +115,6 @@ class Segments(Protocol):
 
     def wanted(self, pool: Pool, size: int) -> int:
         """What ``grow`` asks of the device."""
-
-    def release_oversize(self, pool: Pool, size: int, oversize: int) -> bool:
-        """Gives back blocks of at least ``oversize`` in the hope that ``size`` fits then."""
 
     def release(self, pool: Pool) -> None:
         """Gives back all that is free and can be given back."""
@@ -157,33 +152,17 @@ class FixedSegments:
         self._size_at[start] = segment
         return start, segment
 
-    def release_oversize(self, pool: Pool, size: int, oversize: int) -> bool:
-        """One block that is large enough by itself, or the largest until they add up."""
-        enough = max(size, oversize)
-        index = bisect_left(pool.keys, enough << ADDRESS_BITS)
-        if index < len(pool.keys):
-            self._release_block(pool, pool.keys[index] & ADDRESS)
-            return True
-        released = 0
-        while released < enough and pool.keys and pool.keys[-1] >> ADDRESS_BITS >= oversize:
-            released += self._release_block(pool, pool.keys[-1] & ADDRESS)
-        return released >= enough
-
     def release(self, pool: Pool) -> None:
         """Every segment that is free as a whole."""
         for address, size in pool.blocks():
             if self._size_at.get(address) == size:
-                self._release_block(pool, address)
+                pool.remove(address)
+                del self._size_at[address]
+                self._device.give_back(size)
 
     def ranges(self) -> list[tuple[int, int]]:
         """Start and end of every segment."""
         return [(start, start + size) for start, size in self._size_at.items()]
-
-    def _release_block(self, pool: Pool, address: int) -> int:
-        size = pool.remove(address)
-        del self._size_at[address]
-        self._device.give_back(size)
-        return size
 
 
 class ExpandableSegments:
@@ -220,10 +199,6 @@ class ExpandableSegments:
             if not self._map(pool, hole, min(size - have, pool.unmapped[hole])):
                 return None
         return start, pool.remove(start)
-
-    def release_oversize(self, pool: Pool, size: int, oversize: int) -> bool:  # noqa: ARG002
-        """Pages are never given back one by one."""
-        return False
 
     def release(self, pool: Pool) -> None:
         """Unmaps every whole page that is free; what is left of its block stays."""

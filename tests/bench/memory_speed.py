@@ -12,11 +12,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from resprof.memory.budget import budget, budget_limit
+from resprof.memory.budget import budget_limit, largest_batches
 from resprof.memory.overlay import default_overlay, overlaid
-from resprof.memory.prediction import peak_memory, predict
-from resprof.memory.replay import flatten
-from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.prediction import predict
+from resprof.memory.replay import flatten, replay
+from resprof.memory.rules import AllocatorKind
+from resprof.model.recipe import train
 from tests.memory.memory_traces import training
 
 LEAST_PER_S = 150
@@ -32,18 +33,17 @@ def main() -> None:
     stream = flatten(overlaid(trace, overlay))
     print(f"{len(stream.codes)} events, {len(trace.events)} before the overlay")
     for kind in AllocatorKind:
-        settings = AllocatorSettings(kind=kind)
         batch, start = 1, time.perf_counter()
         while (seconds := time.perf_counter() - start) < SECONDS:
-            peak_memory(stream, batch, settings, context_bytes=overlay.context_bytes)
+            replay(stream, batch, kind)
             batch += 1
         rate = (batch - 1) / seconds
         print(f"{rate:7.1f} batch sizes/s  {kind}   (at least {LEAST_PER_S} for default)")
     start = time.perf_counter()
-    predict(trace, 256, overlay)
+    predict(trace, train(batch=256, image=(224, 224)), overlay, model="", title="")
     print(f"{time.perf_counter() - start:7.3f} s  one full prediction from the trace")
     start = time.perf_counter()
-    budget(trace, budget_limit(80 * GIB, overlay.context_bytes, margin=0.05), overlay)
+    largest_batches(trace, budget_limit(80 * GIB, overlay.context_bytes, margin=0.05), overlay)
     print(f"{time.perf_counter() - start:7.3f} s  one budget, both kinds")
 
 

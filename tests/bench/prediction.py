@@ -39,8 +39,7 @@ import time
 from resprof.model.networks import resolve
 from resprof.answers.memory.traces import trace_workload
 from resprof.memory.overlay import default_overlay, overlaid
-from resprof.memory.prediction import peak_memory
-from resprof.memory.replay import flatten
+from resprof.memory.replay import flatten, replay
 from resprof.model.recipe import Checkpoint, Mode, Optimizer, OptimizerImpl, Recipe
 
 recipe = Recipe(
@@ -51,7 +50,7 @@ overlay = default_overlay()
 stream = flatten(overlaid(trace_workload(resolve("resnet50"), recipe), overlay))
 start = time.perf_counter()
 for batch in range(100, 400):
-    peak_memory(stream, batch, context_bytes=overlay.context_bytes)
+    replay(stream, batch)
 print(f"{300 / (time.perf_counter() - start):.0f}")
 """
 

@@ -41,17 +41,17 @@ class ModelDevice:
         batch = workload.recipe.batch
         self.batches.append(batch)
         capacity = self.total - CONTEXT - self.in_use
-        peaks = replay(self._stream(workload), batch, capacity_bytes=capacity)
+        replayed = replay(self._stream(workload), batch, capacity_bytes=capacity)
         return BatchTry(
             batch=batch,
-            fits=peaks.full is None,
-            error=None if peaks.full is None else "CUDA out of memory",
+            fits=replayed.shortage is None,
+            error=None if replayed.shortage is None else "CUDA out of memory",
             seconds=1.0,
-            peak_allocated_bytes=peaks.allocated,
-            peak_reserved_bytes=peaks.reserved,
+            peak_allocated_bytes=replayed.peak.allocated_bytes,
+            peak_reserved_bytes=replayed.peak.reserved_bytes,
             start_bytes=self.in_use + BARE_CONTEXT,
             context_bytes=self.in_use + CONTEXT,
-            retries=peaks.retries,
+            retries=replayed.retries,
         )
 
     def _stream(self, workload: Workload) -> Stream:

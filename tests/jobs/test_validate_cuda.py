@@ -28,10 +28,10 @@ from resprof.cli.main import main
 from resprof.codec import from_plain, to_plain
 from resprof.errors import NotMeasured, UsageError
 from resprof.measure.host import machine_environment
+from resprof.memory.allocator import MemoryPeak
 from resprof.memory.calibration import Calibration
 from resprof.memory.history import MemoryHistory, history_lines, read_history
 from resprof.memory.overlay import default_overlay, overlaid
-from resprof.memory.prediction import MemoryPeak
 from resprof.memory.trace import Action, Role
 from resprof.model.architecture import Architecture
 from resprof.model.networks import resolve, workload_of

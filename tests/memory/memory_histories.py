@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from resprof.memory.allocator import CachingAllocator
+from resprof.memory.allocator import CachingAllocator, MemoryPeak, with_context
 from resprof.memory.history import HistoryAction, HistoryEvent
-from resprof.memory.prediction import MemoryPeak
 from resprof.memory.replay import flatten
 from resprof.memory.trace import Trace
 
@@ -49,12 +48,7 @@ def peak_of(events: Sequence[HistoryEvent]) -> MemoryPeak:
             address_of[event.address] = allocator.allocate(event.bytes)
         elif event.action is HistoryAction.FREE_COMPLETED:
             allocator.free(address_of.pop(event.address))
-    return MemoryPeak(
-        requested_bytes=allocator.peak_requested,
-        allocated_bytes=allocator.peak_allocated,
-        reserved_bytes=allocator.peak_reserved,
-        process_bytes=allocator.peak_reserved + CONTEXT,
-    )
+    return with_context(allocator.peak, CONTEXT)
 
 
 def _event(action: HistoryAction, address: int, size: int, operator: str = "") -> HistoryEvent:

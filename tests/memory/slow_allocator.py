@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.rules import AllocatorKind
 
 MIB = 1024 * 1024
 
@@ -39,9 +39,8 @@ class OutOfMemory(Exception):
 
 
 class SlowAllocator:
-    def __init__(self, settings: AllocatorSettings, capacity: int | None) -> None:
-        self.settings = settings
-        self.expandable = settings.kind is AllocatorKind.EXPANDABLE
+    def __init__(self, kind: AllocatorKind, capacity: int | None) -> None:
+        self.expandable = kind is AllocatorKind.EXPANDABLE
         self.capacity = float("inf") if capacity is None else capacity
         self.space = 2**46 if capacity is None else capacity + capacity // 8
         self.segments: list[Segment] = []
@@ -66,15 +65,6 @@ class SlowAllocator:
         ]
 
     def rounded(self, requested: int) -> int:
-        divisions = self.settings.roundup_power2_divisions
-        if divisions > 1 and requested > 512 * divisions:
-            power = 1
-            while power * 2 <= requested:
-                power *= 2
-            size = power
-            while size < requested:
-                size += power // divisions
-            return size
         size = 512
         while size < requested:
             size += 512
@@ -86,8 +76,6 @@ class SlowAllocator:
         place = self.search(size, small)
         if place is None:
             place = self.new(size, small)
-        if place is None and self.give_back_oversize(size, small):
-            place = self.new(size, small)
         if place is None:
             self.give_back_all()
             place = self.new(size, small)
@@ -96,7 +84,7 @@ class SlowAllocator:
         segment, block = place
         rest = block.size - size
         splits_small_rests = small or self.expandable
-        if rest >= 512 if splits_small_rests else rest > MIB and size < self.oversize:
+        if rest >= 512 if splits_small_rests else rest > MIB:
             index = segment.blocks.index(block)
             segment.blocks.insert(index + 1, Block(block.start + size, rest, State.FREE))
             block.size = size
@@ -106,11 +94,6 @@ class SlowAllocator:
     def free(self, block: Block) -> None:
         block.state, block.requested = State.FREE, 0
         self.merge()
-
-    @property
-    def oversize(self) -> float:
-        limit = self.settings.max_split_bytes
-        return float("inf") if limit is None else limit
 
     def free_blocks(self, small: bool) -> list[tuple[Segment, Block]]:
         found = [
@@ -132,10 +115,6 @@ class SlowAllocator:
                 if self.can_become(*place) >= self.can_become(*chosen):
                     break
                 chosen = place
-        if size < self.oversize <= chosen[1].size:
-            return None
-        if size >= self.oversize and chosen[1].size >= size + 20 * MIB:
-            return None
         return chosen
 
     def can_become(self, segment: Segment, block: Block) -> int:
@@ -210,23 +189,6 @@ class SlowAllocator:
                 if room >= size:
                     return segment, segment.blocks[index]
         return None
-
-    def give_back_oversize(self, size: int, small: bool) -> bool:
-        if self.settings.max_split_bytes is None or self.expandable:
-            return False
-        enough = max(size, self.oversize)
-        blocks = self.free_blocks(small)
-        single = [place for place in blocks if place[1].size >= enough]
-        if single:
-            self.segments.remove(single[0][0])
-            return True
-        released = 0
-        for segment, block in reversed(blocks):
-            if released >= enough or block.size < self.oversize:
-                break
-            released += block.size
-            self.segments.remove(segment)
-        return released >= enough
 
     def give_back_all(self) -> None:
         if not self.expandable:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resprof.memory.allocator import CachingAllocator, DeviceFull
-from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.rules import AllocatorKind
 from tests.memory.slow_allocator import OutOfMemory, SlowAllocator
 
 MIB = 1024 * 1024
@@ -18,12 +18,7 @@ SIZES = st.one_of(
     st.integers(1, 2 * MIB),
     st.integers(MIB, 80 * MIB),
 )
-SETTINGS = st.builds(
-    AllocatorSettings,
-    kind=st.sampled_from(AllocatorKind),
-    roundup_power2_divisions=st.sampled_from([0, 0, 1, 2, 8]),
-    max_split_bytes=st.sampled_from([None, None, 21 * MIB, 40 * MIB]),
-)
+KINDS = st.sampled_from(AllocatorKind)
 CAPACITIES = st.one_of(st.none(), st.integers(1, 400 * MIB))
 
 
@@ -41,13 +36,13 @@ STEPS = st.lists(
 
 
 @settings(max_examples=300, deadline=None)
-@given(STEPS, SETTINGS, CAPACITIES)
+@given(STEPS, KINDS, CAPACITIES)
 def test_it_does_what_the_slow_one_does(
-    steps: list[Step], options: AllocatorSettings, capacity: int | None
+    steps: list[Step], kind: AllocatorKind, capacity: int | None
 ) -> None:
     fast, slow = (
-        CachingAllocator(options, capacity_bytes=capacity),
-        SlowAllocator(options, capacity),
+        CachingAllocator(kind, capacity_bytes=capacity),
+        SlowAllocator(kind, capacity),
     )
     live = []
     for step in steps:
@@ -79,11 +74,9 @@ def places(allocator: CachingAllocator) -> list[tuple[int, int, int]]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(STEPS, SETTINGS, CAPACITIES)
-def test_what_always_holds(
-    steps: list[Step], options: AllocatorSettings, capacity: int | None
-) -> None:
-    allocator = CachingAllocator(options, capacity_bytes=capacity)
+@given(STEPS, KINDS, CAPACITIES)
+def test_what_always_holds(steps: list[Step], kind: AllocatorKind, capacity: int | None) -> None:
+    allocator = CachingAllocator(kind, capacity_bytes=capacity)
     live: list[int] = []
     failures: list[DeviceFull] = []
     for step in steps:
@@ -95,10 +88,10 @@ def test_what_always_holds(
         elif live:
             allocator.free(live.pop(step.which % len(live)))
         assert allocator.requested <= allocator.allocated <= allocator.reserved
-        assert allocator.peak_reserved >= allocator.reserved
-        assert capacity is None or allocator.peak_reserved <= capacity
+        assert allocator.peak.reserved_bytes >= allocator.reserved
+        assert capacity is None or allocator.peak.reserved_bytes <= capacity
         check_tiling(allocator)
-    assert all(full.wanted > full.free for full in failures)
+    assert all(full.shortage.device_bytes > full.shortage.free_bytes for full in failures)
     for address in live:
         allocator.free(address)
     assert (allocator.requested, allocator.allocated) == (0, 0)
@@ -120,22 +113,22 @@ def check_tiling(allocator: CachingAllocator) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(STEPS, SETTINGS)
+@given(STEPS, KINDS)
 def test_a_capacity_of_what_was_reserved_is_enough_for_the_default_kind(
-    steps: list[Step], options: AllocatorSettings
+    steps: list[Step], kind: AllocatorKind
 ) -> None:
-    if options.kind is AllocatorKind.EXPANDABLE:
+    if kind is AllocatorKind.EXPANDABLE:
         return
 
     def run(capacity: int | None) -> tuple[int, int]:
-        allocator = CachingAllocator(options, capacity_bytes=capacity)
+        allocator = CachingAllocator(kind, capacity_bytes=capacity)
         live: list[int] = []
         for step in steps:
             if step.size:
                 live.append(allocator.allocate(step.size))
             elif live:
                 allocator.free(live.pop(step.which % len(live)))
-        return allocator.peak_allocated, allocator.peak_reserved
+        return allocator.peak.allocated_bytes, allocator.peak.reserved_bytes
 
     unlimited = run(None)
     assert run(unlimited[1]) == unlimited

@@ -136,8 +136,9 @@ def test_a_batch_norms_reserve_lives_as_long_as_what_it_saved() -> None:
     for index, event in taken:
         beside = full.events[index - 1]
         assert (beside.action, beside.constant) == (event.action, 1024)  # the saved mean
-    history = follow(flatten(full), 4)
-    assert history.requested[-1] == follow(flatten(TRAINING), 4).requested[-1] + 8 * MIB
+    last = follow(flatten(full), 4).levels[-1]
+    before = follow(flatten(TRAINING), 4).levels[-1]
+    assert last.requested_bytes == before.requested_bytes + 8 * MIB
 
 
 def test_extremes_widen_only_what_is_not_calibrated() -> None:

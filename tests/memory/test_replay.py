@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from resprof.memory.allocator import CachingAllocator
 from resprof.memory.replay import flatten, follow, replay
-from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.rules import AllocatorKind
 from resprof.memory.trace import Action, Role, Trace
 from resprof.model.recipe import Phase
 from tests.memory.memory_traces import TraceWriter, inference, training
@@ -23,16 +23,16 @@ def test_peaks_of_a_stream_worked_out_by_hand() -> None:
     image = writer.allocate(100, MIB)
     writer.free(image)
     writer.allocate(0, 6 * MIB)
-    peaks = replay(flatten(writer.trace()), 4)
+    peak = replay(flatten(writer.trace()), 4).peak
     assert weight == 0
     # 3 MiB lie in a segment of 20. 4 MiB + 100 B do so too, as 4 MiB + 512 B. 24 MiB have their
     # own segment; 4 of them are live only with the 3.
-    assert peaks.requested == 3 * MIB + 24 * MIB
-    assert peaks.allocated == 3 * MIB + 24 * MIB
-    assert peaks.reserved == 20 * MIB + 24 * MIB
-    one = replay(flatten(writer.trace()), 1)
-    assert one.requested == 3 * MIB + 6 * MIB
-    assert one.reserved == 20 * MIB
+    assert peak.requested_bytes == 3 * MIB + 24 * MIB
+    assert peak.allocated_bytes == 3 * MIB + 24 * MIB
+    assert peak.reserved_bytes == 20 * MIB + 24 * MIB
+    one = replay(flatten(writer.trace()), 1).peak
+    assert one.requested_bytes == 3 * MIB + 6 * MIB
+    assert one.reserved_bytes == 20 * MIB
 
 
 def test_a_move_gives_a_block_a_new_name_and_nothing_else() -> None:
@@ -44,18 +44,18 @@ def test_a_move_gives_a_block_a_new_name_and_nothing_else() -> None:
     stream = flatten(writer.trace())
     assert stream.codes == (0, ~0, 1)
     assert stream.events == (0, 3, 4)
-    assert replay(stream, 1).allocated == MIB
+    assert replay(stream, 1).peak.allocated_bytes == MIB
 
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 3000), st.sampled_from(AllocatorKind))
 def test_quick_and_thorough_replays_agree(batch: int, kind: AllocatorKind) -> None:
-    stream, options = flatten(TRAINING), AllocatorSettings(kind=kind)
-    peaks, history = replay(stream, batch, options), follow(stream, batch, options)
-    assert peaks.requested == max(history.requested) == stream.peak_requested(batch)
-    assert peaks.allocated == max(history.allocated)
-    assert peaks.reserved == max(history.reserved)
-    assert peaks.requested <= peaks.allocated <= peaks.reserved
+    stream = flatten(TRAINING)
+    peak, history = replay(stream, batch, kind).peak, follow(stream, batch, kind)
+    assert peak.requested_bytes == stream.peak_requested(batch)
+    for level in ("requested_bytes", "allocated_bytes", "reserved_bytes"):
+        assert getattr(peak, level) == max(getattr(each, level) for each in history.levels)
+    assert peak.requested_bytes <= peak.allocated_bytes <= peak.reserved_bytes
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,16 +67,17 @@ def test_requests_never_fall_as_the_batch_grows(batch: int) -> None:
 
 def test_where_a_replay_fails() -> None:
     stream = flatten(TRAINING)
-    reserved = replay(stream, 64).reserved
-    full = replay(stream, 64, capacity_bytes=reserved // 2).full
-    assert full is not None
-    assert full.wanted > full.free
-    assert full.reserved + full.free == reserved // 2
-    history = follow(stream, 64)
-    first = next(i for i, size in enumerate(history.reserved) if size > reserved // 2)
-    assert full.position == first  # nothing was free to be given back in the first forward pass
+    reserved = replay(stream, 64).peak.reserved_bytes
+    failed = replay(stream, 64, capacity_bytes=reserved // 2)
+    shortage = failed.shortage
+    assert shortage is not None
+    assert shortage.device_bytes > shortage.free_bytes
+    assert shortage.reserved_bytes + shortage.free_bytes == reserved // 2
+    levels = follow(stream, 64).levels
+    first = next(i for i, each in enumerate(levels) if each.reserved_bytes > reserved // 2)
+    assert failed.failed_at == first  # nothing was free to be given back in the first forward pass
     assert TRAINING.events[stream.events[first]].phase is Phase.FORWARD
-    assert replay(stream, 64, capacity_bytes=reserved).full is None
+    assert replay(stream, 64, capacity_bytes=reserved).shortage is None
 
 
 def test_a_step_leaves_what_it_found() -> None:
@@ -84,8 +85,9 @@ def test_a_step_leaves_what_it_found() -> None:
     stream = flatten(TRAINING)
     roles = {Role.PARAMETER, Role.BUFFER, Role.OPTIMIZER}
     standing = sum(event.constant for event in TRAINING.events if event.role in roles)
-    assert follow(stream, 8).requested[-1] == standing
-    assert follow(flatten(inference()), 8).requested[-1] == 36_864 * 2 * (1 + 4 + 16 + 64)
+    assert follow(stream, 8).levels[-1].requested_bytes == standing
+    last = follow(flatten(inference()), 8).levels[-1]
+    assert last.requested_bytes == 36_864 * 2 * (1 + 4 + 16 + 64)
 
 
 def test_the_allocator_can_be_fed_directly() -> None:
@@ -99,8 +101,7 @@ def test_the_allocator_can_be_fed_directly() -> None:
             addresses[code] = allocator.allocate(requests[code])
         else:
             allocator.free(addresses.pop(~code))
-    peaks = replay(stream, 32)
-    assert (allocator.peak_allocated, allocator.peak_reserved) == (peaks.allocated, peaks.reserved)
+    assert allocator.peak == replay(stream, 32).peak
 
 
 def broken(kind: str) -> Trace:
@@ -138,7 +139,7 @@ def test_events_that_contradict_each_other_are_refused(kind: str) -> None:
 
 def test_a_trace_of_one_batch_size_answers_for_no_other() -> None:
     stream = flatten(replace(TRAINING, batches=(16,)))
-    assert replay(stream, 16).requested > 0
+    assert replay(stream, 16).peak.requested_bytes > 0
     for batch in (0, 15, 32):
         with pytest.raises(ValueError, match="batch"):
             replay(stream, batch)

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import pytest
 
-from resprof.errors import UsageError
 from resprof.memory.allocator import CachingAllocator, DeviceFull
-from resprof.memory.rules import AllocatorKind, AllocatorSettings, block_bytes, segment_bytes
+from resprof.memory.rules import AllocatorKind, block_bytes, segment_bytes
 
 MIB = 1024 * 1024
-EXPANDABLE = AllocatorSettings(kind=AllocatorKind.EXPANDABLE)
+EXPANDABLE = AllocatorKind.EXPANDABLE
 
 
-# round_size, roundup_power2_next_division
+# round_size
 
 
 @pytest.mark.parametrize(
@@ -24,24 +23,6 @@ EXPANDABLE = AllocatorSettings(kind=AllocatorKind.EXPANDABLE)
 def test_a_request_is_rounded_up_to_512_bytes(requested: int, block: int) -> None:
     # 1,000,000 / 512 = 1953.125, so 1954 * 512 = 1,000,448
     assert block_bytes(requested) == block
-
-
-@pytest.mark.parametrize(
-    ("requested", "divisions", "block"),
-    [
-        (1200 * 1024, 4, 1280 * 1024),  # between 1024 and 2048 KiB steps of 1024 / 4 = 256
-        (1025 * 1024, 4, 1280 * 1024),
-        (1280 * 1024, 4, 1280 * 1024),
-        (2048 * 1024, 4, 2048 * 1024),  # a power of two stays
-        (1793 * 1024, 4, 2048 * 1024),
-        (2048, 4, 2048),  # not above 4 * 512: to 512 B as ever
-        (1900, 4, 2048),
-        (2049, 4, 2560),  # above it: 2048 + 2048 / 4
-        (1200 * 1024, 1, 1200 * 1024),  # one division is none
-    ],
-)
-def test_divisions_between_powers_of_two(requested: int, divisions: int, block: int) -> None:
-    assert block_bytes(requested, divisions) == block
 
 
 # get_allocation_size
@@ -91,31 +72,12 @@ def test_the_smallest_free_block_that_is_large_enough_is_taken() -> None:
 
 @pytest.mark.parametrize("kind", AllocatorKind)
 def test_of_equal_blocks_the_one_of_the_lowest_address_is_taken(kind: AllocatorKind) -> None:
-    allocator = CachingAllocator(AllocatorSettings(kind=kind))
+    allocator = CachingAllocator(kind)
     first, _, second, _, third, _ = (allocator.allocate(30 * MIB) for _ in range(6))
     assert first < second < third
     for address in (third, first, second):
         allocator.free(address)
     assert [allocator.allocate(30 * MIB) for _ in range(3)] == [first, second, third]
-
-
-def test_blocks_from_the_split_limit_on_are_kept_for_large_requests() -> None:
-    allocator = CachingAllocator(AllocatorSettings(max_split_bytes=32 * MIB))
-    large = allocator.allocate(100 * MIB)
-    allocator.free(large)
-    allocator.allocate(31 * MIB)  # below the limit: the block of 100 MiB is not for it
-    assert allocator.reserved == 100 * MIB + 32 * MIB
-    allocator.allocate(80 * MIB)  # 100 is not below 80 + 20
-    assert allocator.reserved == 100 * MIB + 32 * MIB + 80 * MIB
-    assert allocator.allocate(80 * MIB + 512) == large  # 100 is below 80 + 20 and 512 bytes
-    assert allocator.block_size(large) == 100 * MIB  # and is not split
-
-
-def test_a_block_of_just_the_split_limit_is_kept_for_large_requests_too() -> None:
-    allocator = CachingAllocator(AllocatorSettings(max_split_bytes=32 * MIB))
-    allocator.free(allocator.allocate(32 * MIB))
-    allocator.allocate(31 * MIB)
-    assert allocator.reserved == 32 * MIB + 32 * MIB
 
 
 # should_split
@@ -182,10 +144,10 @@ def test_segments_that_are_free_as_a_whole_are_given_back_before_giving_up() -> 
     # 20 stays, for a part of it is live.
     allocator.allocate(42 * MIB)
     assert (allocator.reserved, allocator.retries) == (62 * MIB, 1)
-    assert allocator.peak_reserved == 62 * MIB
+    assert allocator.peak.reserved_bytes == 62 * MIB
     with pytest.raises(DeviceFull) as full:
         allocator.allocate(10 * MIB)
-    assert (full.value.wanted, full.value.free) == (10 * MIB, 0)
+    assert (full.value.shortage.device_bytes, full.value.shortage.free_bytes) == (10 * MIB, 0)
     allocator.free(part)
     allocator.allocate(10 * MIB)
     assert allocator.reserved == 62 * MIB
@@ -196,25 +158,9 @@ def test_what_a_failure_says() -> None:
     allocator.allocate(3 * MIB)
     with pytest.raises(DeviceFull) as full:
         allocator.allocate(19 * MIB + 1)  # 17 are left of the segment; a new one has 20
-    assert full.value.requested == 19 * MIB + 1
-    assert (full.value.wanted, full.value.free) == (20 * MIB, 5 * MIB)
+    assert full.value.shortage.requested_bytes == 19 * MIB + 1
+    assert (full.value.shortage.device_bytes, full.value.shortage.free_bytes) == (20 * MIB, 5 * MIB)
     assert (allocator.requested, allocator.reserved) == (3 * MIB, 20 * MIB)
-
-
-# release_available_cached_blocks
-
-
-def test_with_a_split_limit_only_as_much_as_needed_is_given_back() -> None:
-    settings = AllocatorSettings(max_split_bytes=32 * MIB)
-    allocator = CachingAllocator(settings, capacity_bytes=250 * MIB)
-    for address in [allocator.allocate(size * MIB) for size in (40, 50, 60, 90)]:
-        allocator.free(address)
-    # 240 of 250 are taken. 31 MiB want a segment of 32: one block of at least 32 goes, the 40.
-    allocator.allocate(31 * MIB)
-    assert (allocator.reserved, allocator.retries) == ((32 + 50 + 60 + 90) * MIB, 0)
-    # No block has 120: the largest go until they add up, 90 and then 60, but not the 50.
-    allocator.allocate(120 * MIB)
-    assert (allocator.reserved, allocator.retries) == ((32 + 50 + 120) * MIB, 0)
 
 
 # expandable segments: map_block, find_expandable_block, unmap_block
@@ -271,31 +217,14 @@ def test_whole_free_pages_are_unmapped_before_giving_up() -> None:
 
 
 def test_fragments_that_stop_the_default_allocator_do_not_stop_the_expandable_one() -> None:
-    def run(settings: AllocatorSettings) -> int:
-        allocator = CachingAllocator(settings)
+    def run(kind: AllocatorKind) -> int:
+        allocator = CachingAllocator(kind)
         for size in (30, 32, 34, 36):
             allocator.free(allocator.allocate(size * MIB))
         return allocator.reserved
 
-    assert run(AllocatorSettings()) == (30 + 32 + 34 + 36) * MIB
+    assert run(AllocatorKind.DEFAULT) == (30 + 32 + 34 + 36) * MIB
     assert run(EXPANDABLE) == 40 * MIB
-
-
-# What PyTorch refuses
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        AllocatorSettings(roundup_power2_divisions=3),
-        AllocatorSettings(roundup_power2_divisions=-4),
-        AllocatorSettings(max_split_bytes=20 * MIB),
-        AllocatorSettings(max_split_bytes=32 * MIB + 1),
-    ],
-)
-def test_impossible_settings_are_refused(settings: AllocatorSettings) -> None:
-    with pytest.raises(UsageError):
-        CachingAllocator(settings)
 
 
 def test_no_bytes_take_no_block() -> None:

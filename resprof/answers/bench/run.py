@@ -26,14 +26,13 @@ from resprof.answers.bench.results import (
 )
 from resprof.answers.bench.runs import Configuration, configurations, measured_run
 from resprof.answers.doctor.findings import Finding, findings
-from resprof.answers.memory.fit import MemoryResult
 from resprof.counting.walk import count
 from resprof.errors import ResprofError, UsageError, named_after, printable_path
 from resprof.measure.host import host_state
 from resprof.measure.probe import probe_environment
 from resprof.measure.run import LaunchStart, Tile
 from resprof.measure.run_file import Record, RunFile
-from resprof.memory.census import OUTSIDE
+from resprof.memory.prediction import OUTSIDE, MemoryResult
 from resprof.model.architecture import LOSS, Architecture
 from resprof.model.environment import DeviceKind, Environment
 from resprof.model.networks import architecture_of, describe

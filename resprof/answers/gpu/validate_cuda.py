@@ -14,15 +14,16 @@ from typing import Any
 from resprof.answers.gpu.device_steps import prepare_process, run_on_device
 from resprof.answers.gpu.largest_batch import Device, check_largest
 from resprof.answers.gpu.validation import GpuValidationResult, GpuValidationRow, Level, LevelCheck
-from resprof.answers.memory.fit import MemoryResult, predict_memory
+from resprof.answers.memory.fit import predict_memory
 from resprof.answers.memory.traces import trace_workload
 from resprof.codec import from_plain, to_plain
 from resprof.errors import NotMeasured, UsageError, named_after, printable_path
 from resprof.measure.memory_history import DeviceMemory, run_in_child
+from resprof.memory.allocator import MemoryPeak
 from resprof.memory.calibration import Calibration
 from resprof.memory.history import MemoryHistory, history_lines, read_history
 from resprof.memory.matching import match_events, replay_history
-from resprof.memory.prediction import MemoryPeak
+from resprof.memory.prediction import MemoryResult
 from resprof.model.architecture import Architecture
 from resprof.model.networks import architecture_of, resolve, workload_of
 from resprof.model.recipe import (

@@ -5,7 +5,7 @@ Everything is predicted: nothing here needs a GPU, and a trace that is cached ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -13,23 +13,12 @@ from resprof.answers.memory.traces import trace_workload
 from resprof.counting.cost import Kind
 from resprof.counting.walk import count
 from resprof.errors import Note, UsageError
-from resprof.memory.allocator import DEFAULT
-from resprof.memory.budget import budget, budget_limit
+from resprof.memory.allocator import MemoryPeak
+from resprof.memory.budget import BudgetLimit, BudgetRow, budget_limit, largest_batches
 from resprof.memory.calibration import Calibration, shape_text
-from resprof.memory.overlay import Overlay, calibrated_overlay, default_overlay
-from resprof.memory.prediction import (
-    Band,
-    Budget,
-    BudgetLimit,
-    BudgetRow,
-    LayerPrediction,
-    LiveBytes,
-    MemoryPeak,
-    StagePrediction,
-    TimelinePoint,
-    predict,
-)
-from resprof.memory.rules import AllocatorKind, AllocatorSettings
+from resprof.memory.overlay import Overlay, assumptions_of, calibrated_overlay, default_overlay
+from resprof.memory.prediction import MemoryResult, predict
+from resprof.memory.rules import AllocatorKind
 from resprof.memory.trace import Trace
 from resprof.model.architecture import Architecture
 from resprof.model.networks import describe
@@ -60,34 +49,6 @@ class Fit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryTotal:
-    """The sum of the rows; in inference activations are the largest live set, not a sum."""
-
-    activation_bytes: int
-    at_peak_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryResult:
-    """The predicted memory of one workload; ``rows`` are stages."""
-
-    model: str
-    title: str
-    recipe: Recipe
-    rows: tuple[StagePrediction, ...]
-    total: MemoryTotal
-    peak: MemoryPeak
-    band: Band
-    at_peak: tuple[LiveBytes, ...]
-    activation_bytes: int
-    layers: tuple[LayerPrediction, ...]
-    timeline: tuple[TimelinePoint, ...]
-    allocator: AllocatorSettings
-    calibrated_on: str | None
-    torch: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class GridRow:
     """The largest batch of one recipe of a grid; 0 where a batch of one does not fit."""
 
@@ -103,21 +64,49 @@ class GridRow:
 class BudgetResult:
     """The largest batch of one network within a budget; ``rows`` are kinds of allocator.
 
-    ``recipe.batch`` is the answer, 1 where nothing fits.
+    The first row is the answer; ``recipe.batch`` is its batch, 1 where nothing fits.
     """
 
     model: str
     title: str
     recipe: Recipe
     rows: tuple[BudgetRow, ...]
-    total: None = None
-    max_batch: int
-    limit_bytes: int
     limit: BudgetLimit
-    peak: MemoryPeak | None
     grid: tuple[GridRow, ...] | None
     calibrated_on: str | None
     torch: str
+
+    @property
+    def max_batch(self) -> int:
+        """The largest batch; 0 where a batch of one does not fit."""
+        return self.rows[0].max_batch
+
+    @property
+    def peak(self) -> MemoryPeak | None:
+        """What that batch takes; None where there is none."""
+        return self.rows[0].peak
+
+    @property
+    def limit_bytes(self) -> int:
+        """What the allocator may take."""
+        return self.limit.limit_bytes
+
+    def json_fields(self) -> Mapping[str, object]:
+        """With the answer beside the rows."""
+        return {
+            "model": self.model,
+            "title": self.title,
+            "recipe": self.recipe,
+            "rows": self.rows,
+            "total": None,
+            "max_batch": self.max_batch,
+            "limit_bytes": self.limit_bytes,
+            "limit": self.limit,
+            "peak": self.peak,
+            "grid": self.grid,
+            "calibrated_on": self.calibrated_on,
+            "torch": self.torch,
+        }
 
 
 _GRID_PRECISIONS = (Precision.FP32, Precision.AMP_BF16, Precision.BF16)
@@ -136,33 +125,16 @@ def predict_memory(
     *,
     calibration: Calibration | None = None,
     capability: tuple[int, int] | None = None,
-    settings: AllocatorSettings = DEFAULT,
+    kind: AllocatorKind = AllocatorKind.DEFAULT,
 ) -> tuple[MemoryResult, tuple[Note, ...]]:
     """The memory of one workload on a GPU, and what that assumes."""
     trace = trace_workload(architecture, recipe)
     overlay = _overlay(architecture, recipe, calibration, capability)
-    assumptions = (*_assumptions(recipe, trace, calibration), _SPARE)
-    found = predict(trace, recipe.batch, overlay, settings, assumptions=assumptions)
-    result = MemoryResult(
-        model=architecture.id,
-        title=describe(architecture),
-        recipe=recipe,
-        rows=found.rows,
-        total=MemoryTotal(
-            activation_bytes=found.activation_bytes,
-            at_peak_bytes=sum(row.at_peak_bytes for row in found.rows),
-        ),
-        peak=found.peak,
-        band=found.band,
-        at_peak=found.at_peak,
-        activation_bytes=found.activation_bytes,
-        layers=found.layers,
-        timeline=found.timeline,
-        allocator=found.allocator,
-        calibrated_on=found.calibrated_on,
-        torch=found.torch,
+    result = predict(
+        trace, recipe, overlay, kind, model=architecture.id, title=describe(architecture)
     )
-    return result, found.assumptions
+    assumed = _assumptions(recipe, trace, calibration)
+    return result, (*assumed, _SPARE, *assumptions_of(overlay, kind))
 
 
 def largest_batch(
@@ -185,42 +157,32 @@ def largest_batch(
     """
     overlay = _overlay(architecture, recipe, calibration, capability)
     limit = budget_limit(total_bytes, overlay.context_bytes, used_bytes=used_bytes, margin=margin)
-    found = _search(architecture, recipe, overlay, limit, kinds=kinds, calibration=calibration)
+    trace = _trace_for_all_batches(architecture, recipe)
+    rows = largest_batches(trace, limit, overlay, kinds=kinds)
     result = BudgetResult(
         model=architecture.id,
         title=describe(architecture),
-        recipe=replace(recipe, batch=max(found.max_batch, 1)),
-        rows=found.rows,
-        max_batch=found.max_batch,
-        limit_bytes=found.limit_bytes,
-        limit=found.limit,
-        peak=found.peak,
+        recipe=replace(recipe, batch=max(rows[0].max_batch, 1)),
+        rows=rows,
+        limit=limit,
         grid=tuple(_grid(architecture, recipe, overlay, limit)) if grid else None,
-        calibrated_on=found.calibrated_on,
-        torch=found.torch,
+        calibrated_on=overlay.calibrated_on,
+        torch=trace.torch,
     )
-    return result, found.assumptions
+    modelled = [note for kind in kinds for note in assumptions_of(overlay, kind)]
+    assumed = _assumptions(recipe, trace, calibration)
+    return result, tuple(dict.fromkeys((*assumed, *modelled)))
 
 
-def _search(
-    architecture: Architecture,
-    recipe: Recipe,
-    overlay: Overlay,
-    limit: BudgetLimit,
-    *,
-    kinds: Sequence[AllocatorKind],
-    calibration: Calibration | None = None,
-) -> Budget:
-    searched = replace(recipe, batch=_SEARCHED_FROM)
-    trace = trace_workload(architecture, searched)
+def _trace_for_all_batches(architecture: Architecture, recipe: Recipe) -> Trace:
+    trace = trace_workload(architecture, replace(recipe, batch=_SEARCHED_FROM))
     if len(trace.batches) == 1:
         raise UsageError(
             f"the events of {architecture.id} are not the same at every batch size with this "
             "recipe, so no largest one can be searched",
             hint="ask for one batch size: resprof memory --batch N",
         )
-    assumptions = _assumptions(recipe, trace, calibration)
-    return budget(trace, limit, overlay, kinds=kinds, assumptions=assumptions)
+    return trace
 
 
 def _grid(
@@ -231,7 +193,8 @@ def _grid(
     checkpoints: Sequence[Checkpoint | None] = tuple(Checkpoint) if train else (None,)
     for precision, checkpoint, optimizer in product(_GRID_PRECISIONS, checkpoints, optimizers):
         changed = replace(recipe, precision=precision, checkpoint=checkpoint, optimizer=optimizer)
-        (row,) = _search(architecture, changed, overlay, limit, kinds=(AllocatorKind.DEFAULT,)).rows
+        trace = _trace_for_all_batches(architecture, changed)
+        (row,) = largest_batches(trace, limit, overlay, kinds=(AllocatorKind.DEFAULT,))
         yield GridRow(
             precision=precision,
             optimizer=optimizer,

@@ -7,9 +7,10 @@ from dataclasses import fields, replace
 from enum import StrEnum
 
 from resprof import units
-from resprof.answers.memory.fit import BudgetResult, Fit, MemoryResult
+from resprof.answers.memory.fit import BudgetResult, Fit
 from resprof.answers.workloads import bytes_column, calibration_text, recipe_text, training_text
-from resprof.memory.prediction import BudgetLimit
+from resprof.memory.budget import BudgetLimit
+from resprof.memory.prediction import MemoryResult
 from resprof.model.recipe import Mode, Recipe
 from resprof.render.table import Column, Form, Origin, Table, Value
 from resprof.units import format_bytes, format_count, format_percent
@@ -133,7 +134,7 @@ def _peak_table(result: MemoryResult) -> Table:
         name=f"memory-{result.model}",
         title=f"{result.model}: {result.title}",
         subtitle=f"predicted for a {recipe_text(result.recipe)}; "
-        f"{result.allocator.kind.value} allocator; {calibration_text(result.calibrated_on)}",
+        f"{result.allocator.value} allocator; {calibration_text(result.calibrated_on)}",
         columns=(
             Column(key="level", title="peak"),
             bytes_column("bytes", "bytes", 0),
@@ -187,7 +188,7 @@ def _stages_table(result: MemoryResult) -> Table:
             bytes_column("at_peak_bytes", "live at the peak", 0),
         ),
         rows=tuple((row.stage, row.activation_bytes, row.at_peak_bytes) for row in result.rows),
-        total=("total", result.total.activation_bytes, result.total.at_peak_bytes),
+        total=("total", result.activation_bytes, sum(row.at_peak_bytes for row in result.rows)),
     )
 
 
@@ -206,11 +207,11 @@ def _timeline_table(result: MemoryResult) -> Table:
             (
                 point.step,
                 point.phase.value,
-                point.peak_allocated_bytes,
-                point.end_allocated_bytes,
-                point.peak_reserved_bytes,
+                point.peak.allocated_bytes,
+                point.end.allocated_bytes,
+                point.peak.reserved_bytes,
             )
-            for point in result.timeline
+            for point in result.phases
         ),
     )
 
@@ -236,7 +237,7 @@ def _of_peak(level: str) -> Field:
 _WORKLOAD: tuple[Field, ...] = (
     (Column(key="model", title="model"), lambda result: result.model),
     *(_of_recipe(field.name) for field in fields(Recipe)),
-    (Column(key="allocator", title="allocator"), lambda result: result.allocator.kind.value),
+    (Column(key="allocator", title="allocator"), lambda result: result.allocator.value),
 )
 _PEAKS: tuple[Field, ...] = (
     *(_of_peak(level) for level, _ in _LEVELS),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from resprof.answers.bench.results import BenchResult, BenchRow
 from resprof.answers.environment import device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
-from resprof.answers.memory.fit import Fit, MemoryResult
+from resprof.answers.memory.fit import Fit
 from resprof.answers.roofline.bounds import RooflineResult, RooflineRow
 from resprof.answers.workloads import calibration_text, network_text, recipe_text, told_apart
 from resprof.measure.run import Metric
-from resprof.memory.replay import CoursePhase, MemoryCourse
+from resprof.memory.prediction import MemoryResult
+from resprof.memory.replay import MemoryTimeline, PhaseSpan
 from resprof.model.environment import Environment
 from resprof.model.recipe import Mode, Phase, Recipe, Workload
 from resprof.render.chart import (
@@ -398,14 +399,14 @@ def _shares(
     return Series(name=name, origin=origin, points=points)
 
 
-def timeline_chart(course: MemoryCourse) -> Chart:
+def timeline_chart(timeline: MemoryTimeline) -> Chart:
     """What the allocator holds, and what it has of the device, from event to event."""
-    allocated = tuple(Point(x=each.event, y=each.allocated_bytes) for each in course.points)
-    reserved = tuple(Point(x=each.event, y=each.reserved_bytes) for each in course.points)
+    allocated = tuple(Point(x=each.event, y=each.most.allocated_bytes) for each in timeline.points)
+    reserved = tuple(Point(x=each.event, y=each.most.reserved_bytes) for each in timeline.points)
     return Chart(
-        name=f"timeline-{slug(course.model)}",
-        title=f"{course.model}: the course of GPU memory over {_steps(course)}, predicted",
-        subtitle=recipe_text(course.recipe),
+        name=f"timeline-{slug(timeline.model)}",
+        title=f"{timeline.model}: the course of GPU memory over {_steps(timeline)}, predicted",
+        subtitle=recipe_text(timeline.recipe),
         kind=ChartKind.COURSE,
         x=Axis(key="event", title="allocations and frees, one after the other", form=Form.COUNT),
         y=Axis(key="bytes", title="memory", form=Form.BYTES),
@@ -413,15 +414,15 @@ def timeline_chart(course: MemoryCourse) -> Chart:
             Series(name="allocated", origin=Origin.PREDICTED, points=allocated),
             Series(name="reserved", origin=Origin.PREDICTED, points=reserved),
         ),
-        spans=tuple(_span(each) for each in course.phases),
+        spans=tuple(_span(each) for each in timeline.phases),
     )
 
 
-def _span(phase: CoursePhase) -> Span:
+def _span(phase: PhaseSpan) -> Span:
     detail = f"step {phase.step}" if phase.step else ""
     return Span(start=phase.start, end=phase.end, label=phase.phase.value, detail=detail)
 
 
-def _steps(course: MemoryCourse) -> str:
-    number = len({phase.step for phase in course.phases if phase.step})
+def _steps(timeline: MemoryTimeline) -> str:
+    number = len({phase.step for phase in timeline.phases if phase.step})
     return "two training steps" if number == 2 else "one step" if number == 1 else f"{number} steps"

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.flops.counts import FlopsResult
-from resprof.answers.memory.fit import Fit, MemoryResult
+from resprof.answers.memory.fit import Fit
 from resprof.answers.networks import ShowResult
 from resprof.answers.roofline.bounds import RooflineResult
 from resprof.errors import Note
-from resprof.memory.replay import MemoryCourse
+from resprof.memory.prediction import MemoryResult
+from resprof.memory.replay import MemoryTimeline
 from resprof.model.environment import Environment
 from resprof.model.published import CheckedClaim
 
@@ -37,7 +38,7 @@ class Predicted:
     fits: tuple[Fit, ...]
     memory: tuple[MemoryResult, ...]
     curves: tuple[tuple[MemoryResult, ...], ...]
-    courses: tuple[MemoryCourse, ...]
+    timelines: tuple[MemoryTimeline, ...]
     rooflines: tuple[RooflineResult, ...]
     assumptions: tuple[Note, ...]
     roofline_notes: tuple[Note, ...]

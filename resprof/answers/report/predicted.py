@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from resprof.answers.memory.fit import Fit, MemoryResult, largest_batch, predict_memory
+from resprof.answers.memory.fit import Fit, largest_batch, predict_memory
 from resprof.answers.memory.tables import (
     fits_matrix,
     fits_table,
@@ -24,9 +24,10 @@ from resprof.answers.roofline.peaks import computes_in
 from resprof.answers.roofline.roofline import Against, roofline
 from resprof.answers.workloads import assumptions_table
 from resprof.errors import Note
+from resprof.memory.budget import MARGIN
 from resprof.memory.overlay import default_overlay
-from resprof.memory.prediction import MARGIN
-from resprof.memory.replay import MemoryCourse, memory_course
+from resprof.memory.prediction import MemoryResult
+from resprof.memory.replay import MemoryTimeline, memory_timeline
 from resprof.memory.rules import AllocatorKind
 from resprof.model.architecture import Architecture
 from resprof.model.devices import Device
@@ -71,7 +72,7 @@ def predicted(
         curves=tuple(
             tuple(result for result in curve if result.recipe.batch in _CURVE) for curve in curves
         ),
-        courses=tuple(_course(architecture) for architecture in architectures),
+        timelines=tuple(_timeline(architecture) for architecture in architectures),
         rooflines=tuple(result for result, _ in held),
         assumptions=tuple(notes),
         roofline_notes=tuple(
@@ -130,10 +131,10 @@ def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
     )
 
 
-def _course(architecture: Architecture) -> MemoryCourse:
+def _timeline(architecture: Architecture) -> MemoryTimeline:
     recipe = train(batch=_BATCH, image=architecture.image)
     trace = trace_workload(architecture, recipe)
-    return memory_course(architecture.id, recipe, trace, default_overlay(None))
+    return memory_timeline(architecture.id, recipe, trace, default_overlay(None))
 
 
 def _of_network(model: str, note: Note) -> Note:
@@ -195,8 +196,8 @@ def network_memory(predicted: Predicted, model: str) -> Table | None:
 
 def _charts(predicted: Predicted, counted: Counted) -> Iterator[tuple[Chart, str]]:
     steps = {result.model: result for result in counted.steps}
-    for course in predicted.courses:
-        model = course.model
+    for timeline in predicted.timelines:
+        model = timeline.model
         memory = next(
             result
             for result in predicted.memory
@@ -211,7 +212,7 @@ def _charts(predicted: Predicted, counted: Counted) -> Iterator[tuple[Chart, str
             memory_chart(curves, _marked(predicted.fits, model)),
             f"predicted: memory of {model} against batch",
         )
-        yield timeline_chart(course), f"predicted: the course of memory of {model}"
+        yield timeline_chart(timeline), f"predicted: the course of memory of {model}"
     for result in predicted.rooflines:
         yield roofline_chart(result), f"predicted: {result.model} under a roofline"
 

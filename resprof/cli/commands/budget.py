@@ -12,7 +12,7 @@ from resprof.cli import options as rec
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
 from resprof.errors import EXIT_NO, EXIT_OK
-from resprof.memory.prediction import MARGIN
+from resprof.memory.budget import MARGIN
 from resprof.model.recipe import MemoryFormat, Mode, Precision
 from resprof.render.answer import Answer
 from resprof.render.table import Table

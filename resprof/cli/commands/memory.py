@@ -58,7 +58,7 @@ def memory(
     from resprof.answers.memory.tables import memory_overview, memory_sheet, memory_tables
     from resprof.answers.workloads import assumptions_table
     from resprof.memory.calibration import read_calibration
-    from resprof.memory.rules import AllocatorKind, AllocatorSettings
+    from resprof.memory.rules import AllocatorKind
 
     kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
@@ -69,7 +69,7 @@ def memory(
             recipe,
             calibration=calibrated,
             capability=capability,
-            settings=AllocatorSettings(kind=kind),
+            kind=kind,
         )
         for recipe in recipes
     ]
