@@ -8,10 +8,10 @@ from typing import SupportsIndex
 from resprof.answers.roofline.peaks import checked_rate
 from resprof.errors import UsageError, nearest, printable
 from resprof.memory.calibration import Calibration
-from resprof.model.devices import Device, DevicesResult, devices
+from resprof.model.devices import Device, devices
 from resprof.model.devices import device as device_by_id
 from resprof.model.recipe import Precision
-from resprof.render.table import Column, Form, Origin, Table
+from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import as_size
 
 Capability = tuple[int, int]
@@ -92,41 +92,33 @@ def _modelled(device_id: str, precisions: Iterable[Precision], *, instead: str) 
     return found
 
 
-def devices_table(result: DevicesResult) -> Table:
+def _published(key: str, title: str, priority: int) -> Column:
+    return Column(key=key, title=title, form=Form.SI, origin=Origin.PUBLISHED, priority=priority)
+
+
+_COLUMNS = (
+    Column(key="id", title="id"),
+    Column(key="name", title="name", priority=2),
+    Column(key="vendor", title="vendor", priority=4),
+    _published("memory_bytes", "memory", 0),
+    _published("bandwidth_bytes_per_s", "byte/s", 1),
+    _published("fp32_flops_per_s", "fp32", 1),
+    _published("tf32_flops_per_s", "TF32", 3),
+    _published("fp16_flops_per_s", "fp16", 1),
+    _published("bf16_flops_per_s", "bf16", 2),
+    Column(key="capability", title="capability", priority=4),
+    Column(key="source", title="source", form=Form.PROSE, priority=5),
+)
+
+
+def devices_table(rows: Iterable[Device]) -> Table:
     """Every device of the catalog in a row, as its vendor prints it."""
-    return Table(
+    return tabulate(
+        _COLUMNS,
+        rows,
         name="devices",
         title="Devices that resprof knows",
         subtitle="as their vendors print them: dense peaks without sparsity, 1 GB = 10^9 bytes",
-        columns=(
-            Column(key="id", title="id"),
-            Column(key="name", title="name", priority=2),
-            Column(key="vendor", title="vendor", priority=4),
-            Column(key="memory_bytes", title="memory", form=Form.SI, origin=Origin.PUBLISHED),
-            _rate("bandwidth_bytes_per_s", "byte/s", 1),
-            _rate("fp32_flops_per_s", "fp32", 1),
-            _rate("tf32_flops_per_s", "TF32", 3),
-            _rate("fp16_flops_per_s", "fp16", 1),
-            _rate("bf16_flops_per_s", "bf16", 2),
-            Column(key="capability", title="capability", priority=4),
-            Column(key="source", title="source", form=Form.PROSE, priority=5),
-        ),
-        rows=tuple(
-            (
-                device.id,
-                device.name,
-                device.vendor,
-                device.memory_bytes,
-                device.bandwidth_bytes_per_s,
-                device.fp32_flops_per_s,
-                device.tf32_flops_per_s,
-                device.fp16_flops_per_s,
-                device.bf16_flops_per_s,
-                device.capability,
-                device.source,
-            )
-            for device in result.rows
-        ),
         notes=(
             (
                 "The id is what --device takes. Peaks are FLOP/s, on tensor cores where there are "
@@ -134,7 +126,3 @@ def devices_table(result: DevicesResult) -> Table:
             ),
         ),
     )
-
-
-def _rate(key: str, title: str, priority: int) -> Column:
-    return Column(key=key, title=title, form=Form.SI, origin=Origin.PUBLISHED, priority=priority)

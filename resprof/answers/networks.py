@@ -2,110 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter, itemgetter
 
 from resprof import units
 from resprof.answers.flops.counts import PaperFigure, paper_figure
-from resprof.answers.flops.tables import CONVENTION, paper_sentence
-from resprof.counting.cost import Shape
+from resprof.answers.flops.tables import CONVENTION, MODEL, paper_sentence, published_figure
+from resprof.counting.cost import Cost, StageCost
 from resprof.counting.walk import count
 from resprof.model.architecture import Architecture, Block, Stage, StrideIn
 from resprof.model.families import MEMBERS, Member
 from resprof.model.networks import describe, options, resolve
-from resprof.render.table import Column, Form, Origin, Table
+from resprof.render.table import Column, Form, Origin, Table, record, tabulate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShowRow:
-    """A row of Table 1: what the stage is made of, in the paper's notation."""
+class ShownStage:
+    """A row of Table 1: a stage, and what it is made of in the paper's notation."""
 
-    stage: str
-    output: Shape
+    part: StageCost
     layers: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ShowTotal:
-    """What a network of Table 1 costs for one image."""
-
-    params: int
-    macs: int
-    flops: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ShowResult:
-    """A network in the form of Table 1."""
+    """A network in the form of Table 1; ``cost`` is that of one image."""
 
-    model: str
-    title: str
-    recipe: None = None
-    rows: tuple[ShowRow, ...]
-    total: ShowTotal
+    architecture: Architecture
+    rows: tuple[ShownStage, ...]
+    cost: Cost
     paper: PaperFigure | None
 
+    @property
+    def model(self) -> str:
+        """The network's canonical name."""
+        return self.architecture.id
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListRow:
-    """A network that can be asked for; ``options`` are the suffixes that it takes."""
-
-    model: str
-    label: str
-    options: tuple[str, ...]
-    layers: int
-    image: tuple[int, int]
-    params: int
-    macs: int
-    flops: int
+    @property
+    def title(self) -> str:
+        """What the network is, in words."""
+        return describe(self.architecture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListResult:
-    """Every listed network, in one result without a model."""
+class ListedNetwork:
+    """A network that can be asked for, its default form and what that costs for one image."""
 
-    model: None = None
-    recipe: None = None
-    rows: tuple[ListRow, ...]
-    total: None = None
+    member: Member
+    architecture: Architecture
+    cost: Cost
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """What the name can be followed by, for another form of the network."""
+        strides = {stride for stride, _ in options(self.member)}
+        shortcuts = {shortcut for _, shortcut in options(self.member)}
+        moved = ["-v1.5"] if len(strides) > 1 and StrideIn.MIDDLE_3X3 in strides else []
+        others = sorted(shortcuts - {self.member.shortcut}, key=str)
+        return (*moved, *(f"-{shortcut}" for shortcut in others if shortcut))
 
 
-def networks() -> ListResult:
-    """Every listed network with its options and its cost by default."""
-    return ListResult(rows=tuple(_list_row(member) for member in MEMBERS.values()))
+def networks() -> tuple[ListedNetwork, ...]:
+    """Every listed network with its cost by default."""
+    return tuple(_listed(member, resolve(member.name)) for member in MEMBERS.values())
 
 
-def _list_row(member: Member) -> ListRow:
-    architecture = resolve(member.name)
-    total = count(architecture).total
-    strides = {stride for stride, _ in options(member)}
-    shortcuts = {shortcut for _, shortcut in options(member)}
-    suffixes = ["-v1.5"] if len(strides) > 1 and StrideIn.MIDDLE_3X3 in strides else []
-    suffixes += [f"-{s}" for s in sorted(shortcuts - {member.shortcut}, key=str) if s]
-    return ListRow(
-        model=member.name,
-        label=member.label,
-        options=tuple(suffixes),
-        layers=member.depth,
-        image=architecture.image,
-        params=total.params,
-        macs=total.macs,
-        flops=total.flops,
-    )
+def _listed(member: Member, architecture: Architecture) -> ListedNetwork:
+    cost = count(architecture).total
+    return ListedNetwork(member=member, architecture=architecture, cost=cost)
 
 
 def show(architecture: Architecture) -> ShowResult:
     """What each stage is made of, in the paper's notation, with its output size."""
     cost = count(architecture)
-    sizes = {stage.stage: stage.output for stage in cost.stages()}
     texts = dict(_rows(architecture))
     return ShowResult(
-        model=architecture.id,
-        title=describe(architecture),
-        rows=tuple(
-            ShowRow(stage=stage, output=size, layers=texts[stage]) for stage, size in sizes.items()
-        ),
-        total=ShowTotal(params=cost.total.params, macs=cost.total.macs, flops=cost.total.flops),
+        architecture=architecture,
+        rows=tuple(ShownStage(part=stage, layers=texts[stage.stage]) for stage in cost.stages()),
+        cost=cost.total,
         paper=paper_figure(cost),
     )
 
@@ -140,34 +115,45 @@ def _block(architecture: Architecture, stage: Stage) -> str:
             return f"3x3, {stage.outer}"
 
 
-def list_table(result: ListResult) -> Table:
+def _counted(key: str, title: str, form: Form) -> Column:
+    value = attrgetter(f"cost.{key}")
+    return Column(key=key, title=title, form=form, origin=Origin.COUNTED, value=value)
+
+
+_MODEL = Column(key="model", title="model", value=attrgetter("member.name"))
+_OPTIONS = Column(
+    key="options", title="options", priority=2, value=lambda row: " ".join(row.suffixes)
+)
+_LAYERS = Column(
+    key="layers", title="layers", form=Form.COUNT, priority=3, value=attrgetter("member.depth")
+)
+_IMAGE = Column(
+    key="image",
+    title="image",
+    form=Form.SHAPE,
+    priority=3,
+    value=attrgetter("architecture.image"),
+)
+_PARAMS = _counted("params", "params", Form.COUNT)
+_MACS = _counted("macs", "MACs", Form.SI)
+_FLOPS = _counted("flops", "FLOPs", Form.SI)
+_LABEL = Column(key="label", title="what it is", priority=1, value=attrgetter("member.label"))
+
+
+def published_networks(rows: Iterable[ListedNetwork]) -> list[dict[str, object]]:
+    """Listed networks as JSON has them, the suffixes in a list."""
+    fields = (_MODEL, _LABEL, _OPTIONS, _LAYERS, _IMAGE, _PARAMS, _MACS, _FLOPS)
+    return [{**record(fields, row), "options": row.suffixes} for row in rows]
+
+
+def list_table(rows: Sequence[ListedNetwork]) -> Table:
     """Every listed network in a row."""
-    counted = Origin.COUNTED
-    return Table(
+    return tabulate(
+        (_MODEL, _OPTIONS, _LAYERS, _IMAGE, _PARAMS, _MACS, _LABEL),
+        rows,
         name="networks",
         title="Networks that resprof knows",
         subtitle="counted for one image of the family's size, forward, in the default form",
-        columns=(
-            Column(key="model", title="model"),
-            Column(key="options", title="options", priority=2),
-            Column(key="layers", title="layers", form=Form.COUNT, priority=3),
-            Column(key="image", title="image", form=Form.SHAPE, priority=3),
-            Column(key="params", title="params", form=Form.COUNT, origin=counted),
-            Column(key="macs", title="MACs", form=Form.SI, origin=counted),
-            Column(key="label", title="what it is", priority=1),
-        ),
-        rows=tuple(
-            (
-                row.model,
-                " ".join(row.options),
-                row.layers,
-                row.image,
-                row.params,
-                row.macs,
-                row.label,
-            )
-            for row in result.rows
-        ),
         notes=(
             (
                 "Names are NAME[-v1.5][-A|-B|-C]: resnet50 is the paper's network (v1), "
@@ -178,59 +164,63 @@ def list_table(result: ListResult) -> Table:
     )
 
 
+_STAGE = Column(key="stage", title="stage", value=attrgetter("part.stage"))
+_OUTPUT = Column(key="output", title="output", form=Form.SHAPE, value=attrgetter("part.output"))
+_TEXT = Column(key="layers", title="layers", form=Form.PROSE, value=attrgetter("layers"))
+
+
+def published_show(result: ShowResult) -> dict[str, object]:
+    """A network in the form of Table 1 as JSON has it."""
+    return {
+        "model": result.model,
+        "title": result.title,
+        "recipe": None,
+        "rows": [record((_STAGE, _OUTPUT, _TEXT), row) for row in result.rows],
+        "total": record((_PARAMS, _MACS, _FLOPS), result),
+        "paper": published_figure(result.paper),
+    }
+
+
 def show_tables(results: Sequence[ShowResult]) -> list[Table]:
     """Networks in the form of Table 1: in one table where their map sizes agree."""
-    first = [(row.stage, row.output[1:]) for row in results[0].rows]
-    if all([(row.stage, row.output[1:]) for row in result.rows] == first for result in results):
-        return [_show_table(results)]
-    return [_show_table([result]) for result in results]
+    sizes = {tuple((row.part.stage, row.part.output[1:]) for row in each.rows) for each in results}
+    return [_show_table(results)] if len(sizes) == 1 else [_show_table([each]) for each in results]
 
 
 def show_rows_table(results: Sequence[ShowResult]) -> Table:
     """The same with a row for each network and stage, as CSV needs it."""
-    return Table(
+    result, row = itemgetter(0), itemgetter(1)
+    return tabulate(
+        (MODEL.of(result), *(column.of(row) for column in (_STAGE, _OUTPUT, _TEXT))),
+        [(result, row) for result in results for row in result.rows],
         name="show",
         title=", ".join(result.model for result in results),
-        columns=(
-            Column(key="model", title="model"),
-            Column(key="stage", title="stage"),
-            Column(key="output", title="output", form=Form.SHAPE),
-            Column(key="layers", title="layers", form=Form.PROSE),
-        ),
-        rows=tuple(
-            (result.model, row.stage, row.output, row.layers)
-            for result in results
-            for row in result.rows
-        ),
     )
 
 
 def _show_table(results: Sequence[ShowResult]) -> Table:
-    return Table(
+    """Side by side: a row is the same stage of each network."""
+    side = replace(_OUTPUT, value=lambda stage: stage.part.output[1:] or (1, 1))
+    return tabulate(
+        (
+            *(column.of(itemgetter(0)) for column in (_STAGE, side)),
+            *(
+                replace(_TEXT, key=result.model, title=result.model).of(itemgetter(number))
+                for number, result in enumerate(results)
+            ),
+        ),
+        list(zip(*(result.rows for result in results), strict=True)),
         name="show",
         title=", ".join(result.model for result in results),
         subtitle="; ".join(f"{result.model}: {result.title}" for result in results),
-        columns=(
-            Column(key="stage", title="stage"),
-            Column(key="output", title="output", form=Form.SHAPE),
-            *(Column(key=result.model, title=result.model, form=Form.PROSE) for result in results),
-        ),
-        rows=tuple(
-            (
-                rows[0].stage,
-                rows[0].output[1:] or (1, 1),
-                *(row.layers for row in rows),
-            )
-            for rows in zip(*(result.rows for result in results), strict=True)
-        ),
-        notes=tuple(_cost(result) for result in results),
+        notes=tuple(_cost_sentence(result) for result in results),
     )
 
 
-def _cost(result: ShowResult) -> str:
+def _cost_sentence(result: ShowResult) -> str:
     text = (
-        f"{result.model}: {units.format_count(result.total.params)} parameters, "
-        f"{units.format_count(result.total.macs)} MACs, "
-        f"{units.format_si(result.total.flops)} FLOPs."
+        f"{result.model}: {units.format_count(result.cost.params)} parameters, "
+        f"{units.format_count(result.cost.macs)} MACs, "
+        f"{units.format_si(result.cost.flops)} FLOPs."
     )
     return f"{text} {paper_sentence(result.paper)}" if result.paper else text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from resprof.model.architecture import Architecture
@@ -118,6 +118,27 @@ class PlacedLayer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UniqueShape:
+    """A convolution or fully connected shape and how often a network uses it, for one image.
+
+    ``first`` is its first use: its kernel, stride and so on are those of all uses.
+    """
+
+    first: PlacedLayer
+    multiplicity: int
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of all uses, in forward."""
+        return self.multiplicity * self.first.layer.cost.macs
+
+    @property
+    def params(self) -> int:
+        """Parameters of all uses."""
+        return self.multiplicity * self.first.layer.cost.params
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockCost:
     """A block of a stage, named as in the paper (``conv3_1``); equal blocks share their layers."""
 
@@ -170,3 +191,21 @@ class NetworkCost:
                     block=block.name,
                     layer=layer,
                 )
+
+    def unique_shapes(self) -> tuple[UniqueShape, ...]:
+        """The shapes of convolutions and fully connected layers in order of first use.
+
+        Their MACs add up to those of the network, their parameters to those of these layers.
+        """
+        uses: dict[Layer, list[PlacedLayer]] = {}
+        for placed in self.layers():
+            if placed.layer.kind in {Kind.CONV, Kind.LINEAR}:
+                uses.setdefault(_shape_of(placed.layer), []).append(placed)
+        return tuple(
+            UniqueShape(first=places[0], multiplicity=len(places)) for places in uses.values()
+        )
+
+
+def _shape_of(layer: Layer) -> Layer:
+    """The layer without what depends on its place: its name and whether its input is the image."""
+    return replace(layer, name="", cost=replace(layer.cost, input_grad_macs=0))

@@ -62,16 +62,6 @@ class Device:
         return rate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DevicesResult:
-    """Every device of the table."""
-
-    model: None = None
-    recipe: None = None
-    rows: tuple[Device, ...]
-    total: None = None
-
-
 @cache
 def devices() -> tuple[Device, ...]:
     """Every device of the table, in its order."""

@@ -47,19 +47,6 @@ def scaled(cell: str, exponent: int = 0) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table1Row:
-    """A row of Table 1: what the nets of 18, 34, 50, 101 and 152 layers hold in a stage.
-
-    ``output`` is the side of the stage's maps (px), None in the FLOPs row. ``cells`` are in the
-    order of the depths, layers separated by commas and repeated blocks in brackets.
-    """
-
-    stage: str
-    output: int | None
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Table6Row:
     """A row of Table 6: test error on CIFAR-10 (%), and parameters (M) where they are printed.
 
@@ -139,22 +126,6 @@ class Claim:
     printed: str
     unit: str
     statement: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedFigure:
-    """What the paper prints for one network, as a claim's digits and what they count.
-
-    ``kind`` is ``flops`` (multiply-adds of a forward pass) or ``params``; ``unit`` stands for
-    ``scale`` of them.
-    """
-
-    id: str
-    where: str
-    kind: str
-    printed: str
-    unit: str
-    scale: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +249,7 @@ def claim(claim_id: str) -> Claim:
     return _claims_by_id()[claim_id]
 
 
-def paper_flops(architecture: Architecture) -> PublishedFigure | None:
+def paper_claim(architecture: Architecture) -> Claim | None:
     """The FLOPs (Table 1, Secs. 3.3 and 4.1) or parameters (Table 6) printed for a network.
 
     A network's options all answer to the same figure, since the tables name none: how far off
@@ -288,17 +259,12 @@ def paper_flops(architecture: Architecture) -> PublishedFigure | None:
     pattern = _FIGURES.get(architecture.family)
     if pattern is None or not _as_published(architecture):
         return None
-    found = _claims_by_id().get(pattern.format(depth=architecture.depth))
-    if found is None:
-        return None
-    return PublishedFigure(
-        id=found.id,
-        where=found.where,
-        kind=found.kind,
-        printed=found.printed,
-        unit=found.unit,
-        scale=_SCALES[found.unit],
-    )
+    return _claims_by_id().get(pattern.format(depth=architecture.depth))
+
+
+def unit_scale(claim: Claim) -> int:
+    """How many multiply-adds or parameters the unit of a claim stands for."""
+    return _SCALES[claim.unit]
 
 
 def _claims(name: str) -> tuple[Claim, ...]:
@@ -325,23 +291,6 @@ def _as_published(architecture: Architecture) -> bool:
         and architecture.classes == member.classes
         and architecture.in_channels == 3
         and architecture.width == 1.0
-    )
-
-
-TABLE1_DEPTHS = (18, 34, 50, 101, 152)
-"""The columns of Table 1, in order."""
-
-
-@cache
-def table1() -> tuple[Table1Row, ...]:
-    """Table 1: the stages of the ImageNet nets and, in the last row, their FLOPs (10^9)."""
-    return tuple(
-        Table1Row(
-            stage=row["stage"],
-            output=whole(row["output"]),
-            cells=tuple(row[str(depth)] for depth in TABLE1_DEPTHS),
-        )
-        for row in rows("table1")
     )
 
 

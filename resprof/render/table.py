@@ -65,6 +65,10 @@ class Column:
         found = self.value(row) if self.value else getattr(row, self.key)
         return cast("Value", found.value if isinstance(found, StrEnum) else found)
 
+    def of(self, part: Callable[[Any], object]) -> Column:
+        """The same column, without a total, of rows that hold as a part what it is about."""
+        return replace(self, value=lambda row: self.cell(part(row)), total=None)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
@@ -88,6 +92,11 @@ class Table:
                 raise ValueError(
                     f"table {self.name}: {len(row)} cells, {len(self.columns)} columns"
                 )
+
+
+def record(columns: Iterable[Column], row: object) -> dict[str, Value]:
+    """A row as JSON has it, each value by its column's key."""
+    return {column.key: column.cell(row) for column in columns}
 
 
 def tabulate(

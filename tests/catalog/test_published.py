@@ -15,6 +15,8 @@ from resprof.model.networks import resolve
 from resprof.model.published import PublishedResult
 from resprof.model.recipe import Mode
 
+TABLE1_DEPTHS = (18, 34, 50, 101, 152)
+"""The columns of Table 1, in order."""
 SMALL_BATCH = 8
 """Up to here a GPU waits for launches, so its share of the peak says nothing of a figure."""
 
@@ -50,27 +52,27 @@ def test_nothing_is_read_at_import() -> None:
 
 
 def test_table_1_is_what_the_architectures_are() -> None:
-    rows = {row.stage: row for row in tables.table1()}
-    for column, depth in enumerate(tables.TABLE1_DEPTHS):
+    rows = {row["stage"]: row for row in tables.rows("table1")}
+    for depth in TABLE1_DEPTHS:
         architecture = resolve(f"resnet{depth}")
         cost = count(architecture)
-        assert rows["conv1"].output == cost.stages()[0].output[-1]
+        assert int(rows["conv1"]["output"]) == cost.stages()[0].output[-1]
         for stage, counted in zip(architecture.stages, cost.stages()[1:-1], strict=True):
             row = rows[stage.name]
-            block, repeats = re.findall(r"\[(.*)\] x (\d+)", row.cells[column])[0]
+            block, repeats = re.findall(r"\[(.*)\] x (\d+)", row[str(depth)])[0]
             kernels = [tuple(map(int, part)) for part in re.findall(r"(\d)x\d (\d+)", block)]
             expected = [(3, stage.inner), (3, stage.outer)]
             if architecture.block is Block.BOTTLENECK:
                 expected = [(1, stage.inner), (3, stage.inner), (1, stage.outer)]
             assert kernels == expected
             assert int(repeats) == stage.blocks
-            assert row.output == counted.output[-1]
+            assert int(row["output"]) == counted.output[-1]
 
 
 def test_the_tables_print_what_the_claims_print() -> None:
-    flops = tables.table1()[-1]
-    printed = [published.claim(f"flops.table1.{depth}").printed for depth in (18, 34, 50, 101, 152)]
-    assert list(flops.cells) == printed
+    *_, flops = tables.rows("table1")
+    printed = [published.claim(f"flops.table1.{depth}").printed for depth in TABLE1_DEPTHS]
+    assert [flops[str(depth)] for depth in TABLE1_DEPTHS] == printed
     for row in tables.table6():
         if row.model is not None:
             assert published.claim(f"params.cifar.{row.layers}").printed == row.params_printed
@@ -104,20 +106,22 @@ def test_the_tables_print_what_the_claims_print() -> None:
     ],
 )
 def test_which_figure_belongs_to_a_network(name: str, claim: str | None) -> None:
-    figure = published.paper_flops(resolve(name))
+    figure = published.paper_claim(resolve(name))
     assert (figure.id if figure else None) == claim
     if figure is not None:
         total = count(resolve(name)).total
-        ours = (total.params if figure.kind == "params" else total.macs) / figure.scale
+        ours = (total.params if figure.kind == "params" else total.macs) / published.unit_scale(
+            figure
+        )
         assert 0.5 < ours / float(figure.printed) < 2
 
 
 def test_figures_belong_to_the_papers_own_form_of_a_network() -> None:
-    assert published.paper_flops(resolve("resnet50", image=(256, 256))) is None
-    assert published.paper_flops(resolve("resnet50", classes=10)) is None
-    assert published.paper_flops(resolve("resnet50", width=2.0)) is None
-    assert published.paper_flops(resolve("resnet50", in_channels=1)) is None
-    assert published.paper_flops(resolve("cifar-resnet20", classes=100)) is None
+    assert published.paper_claim(resolve("resnet50", image=(256, 256))) is None
+    assert published.paper_claim(resolve("resnet50", classes=10)) is None
+    assert published.paper_claim(resolve("resnet50", width=2.0)) is None
+    assert published.paper_claim(resolve("resnet50", in_channels=1)) is None
+    assert published.paper_claim(resolve("cifar-resnet20", classes=100)) is None
 
 
 def test_accuracies_have_distinct_ids_and_are_percentages() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from resprof.answers.flops.counts import WitnessCheck
 from resprof.counting.cost import NetworkCost, Shape
 from resprof.counting.walk import count
 from resprof.counting.witness import WitnessCount
@@ -17,6 +17,25 @@ from resprof.errors import EnvironmentMissing
 from resprof.model.architecture import Architecture
 from resprof.model.recipe import Mode
 from resprof.networks.build import build
+from resprof.render.table import Column, Form, Origin, Table, tabulate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessCheck:
+    """A second count of the same network by another tool, and where the two differ.
+
+    ``macs`` and ``ours`` are those of a pass over one image, ``macs`` None where the other tool is
+    not installed. ``agrees`` is None where it cannot judge. ``differing`` names layers.
+    """
+
+    witness: str
+    counts: str
+    macs: int | None
+    ours: int
+    agrees: bool | None
+    differing: tuple[str, ...]
+    explanation: str
+
 
 _GROUPED = (
     "not held against us: torch's counter ignores groups in the gradient of a grouped "
@@ -100,4 +119,25 @@ def _backward(theirs: WitnessCount, cost: NetworkCost) -> WitnessCheck:
         agrees=None if grouped else agrees,
         differing=(),
         explanation=_GROUPED if grouped else same if agrees else "the totals differ",
+    )
+
+
+_COLUMNS = (
+    Column(key="witness", title="witness"),
+    Column(key="counts", title="counts"),
+    Column(key="macs", title="its MACs", form=Form.COUNT, origin=Origin.COUNTED),
+    Column(key="ours", title="ours", form=Form.COUNT, origin=Origin.COUNTED),
+    Column(key="agrees", title="agrees"),
+    Column(key="explanation", title="", form=Form.PROSE, priority=1),
+)
+
+
+def check_table(model: str, checks: Sequence[WitnessCheck]) -> Table:
+    """The formula walk held against the other counts of the same network."""
+    return tabulate(
+        _COLUMNS,
+        checks,
+        name=f"check-{model}",
+        title=f"{model}: counted again by others",
+        subtitle="MACs of convolutions and fully connected layers, one image, layer by layer",
     )

@@ -1,178 +1,316 @@
-"""The tables of `resprof flops`."""
+"""The columns of `resprof flops`, its tables, and its JSON, which is made of the same columns."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from operator import attrgetter, itemgetter
+from typing import Any
 
 from resprof import units
-from resprof.answers.flops.counts import (
-    FlopsResult,
-    LayerRow,
-    PaperFigure,
-    PartRow,
-    Per,
-    WitnessCheck,
-)
+from resprof.answers.flops.counts import FlopsResult, PaperFigure, Per
+from resprof.counting.cost import BlockCost, UniqueShape
 from resprof.counting.reconcile import ToolFigure
-from resprof.counting.unique import UniqueConv
 from resprof.model.published import Verdict
 from resprof.model.recipe import Mode
-from resprof.render.table import Column, Form, Origin, Table, Value, without
+from resprof.render.table import Column, Form, Origin, Table, record, tabulate
 
 CONVENTION = (
     "MAC = one multiply-add of a convolution or fully connected layer; FLOPs = 2 x MACs. "
     'What the paper calls "FLOPs" are MACs.'
 )
-_COUNTED = Origin.COUNTED
 
-_STAGE = Column(key="stage", title="stage")
-_OUTPUT = Column(key="output", title="output", form=Form.SHAPE, priority=3)
-_PARAMS = Column(key="params", title="params", form=Form.COUNT, origin=_COUNTED)
-_MACS = Column(key="macs", title="MACs", form=Form.COUNT, origin=_COUNTED)
-_SHARE = Column(key="share", title="share", form=Form.SHARE, origin=_COUNTED, priority=1)
-_GRADIENTS = tuple(
-    Column(key=key, title=title, form=Form.COUNT, origin=_COUNTED, priority=6)
-    for key, title in (
-        ("forward_macs", "forward"),
-        ("input_grad_macs", "input grad"),
-        ("weight_grad_macs", "weight grad"),
+
+def _counted(
+    key: str, title: str, path: str | None = None, *, form: Form = Form.COUNT, priority: int = 0
+) -> Column:
+    """A column of counts that are summed; ``path`` leads to them, the key where none is given."""
+    value = attrgetter(path or key)
+    return Column(
+        key=key,
+        title=title,
+        form=form,
+        origin=Origin.COUNTED,
+        priority=priority,
+        value=value,
+        total=lambda rows: sum(map(value, rows)),
     )
+
+
+def _naming(column: Column) -> Column:
+    """The column that says what a row is, and in the last line that it is the total."""
+    return replace(column, priority=0, total=lambda _: "total")
+
+
+def _block(row: Any) -> str | None:
+    """A block has its name, a layer that of its block, and a stage none."""
+    return row.part.name if isinstance(row.part, BlockCost) else getattr(row.part, "block", None)
+
+
+def _of_layer(key: str, priority: int, *, form: Form = Form.SHAPE) -> Column:
+    return Column(
+        key=key,
+        title=key,
+        form=form,
+        priority=priority,
+        value=attrgetter(f"part.layer.{key}"),
+    )
+
+
+MODEL = Column(key="model", title="model")
+_STAGE = Column(key="stage", title="stage")
+_BLOCK = Column(key="block", title="block", value=_block)
+_LAYER = Column(key="layer", title="layer", value=attrgetter("part.name"))
+_KIND = _of_layer("kind", 3, form=Form.TEXT)
+_INPUT = _of_layer("input", 5)
+_WINDOW = (
+    _of_layer("kernel", 4),
+    _of_layer("stride", 4),
+    _of_layer("padding", 5),
+    _of_layer("dilation", 7),
+    _of_layer("groups", 7, form=Form.COUNT),
 )
-_FLOPS = Column(key="flops", title="FLOPs", form=Form.SI, origin=_COUNTED, priority=2)
+_OUTPUT = Column(
+    key="output", title="output", form=Form.SHAPE, priority=3, value=attrgetter("part.output")
+)
+_LAYER_OUTPUT = _of_layer("output", 3)
+_PARAMS = _counted("params", "params")
+_MACS = _counted("macs", "MACs")
+_FLOPS = _counted("flops", "FLOPs", form=Form.SI, priority=2)
+_SHARE = _counted("share", "share", form=Form.SHARE, priority=1)
+_FORWARD = _counted("forward_macs", "forward", "cost.macs", priority=4)
+_BACKWARD = _counted("backward_macs", "backward", "cost.backward_macs", priority=4)
+_GRADIENTS = tuple(
+    replace(_counted(key, title, f"cost.{key}", priority=6), total=None)
+    for key, title in (("input_grad_macs", "input grad"), ("weight_grad_macs", "weight grad"))
+)
+_ELEMENTS = _counted("elements", "elements", "cost.elements", priority=4)
+
+_BUFFERS = _counted("buffers", "buffers", "cost.buffers")
+_COSTS = (_PARAMS, _MACS, _FLOPS)
+_BY_PASS = (_FORWARD, _BACKWARD, _ELEMENTS)
+_SHAPES = (_KIND, _INPUT, _LAYER_OUTPUT, *_WINDOW)
+_PART_FIELDS = (_STAGE, _BLOCK, _OUTPUT, *_COSTS, _SHARE, *_BY_PASS)
+_LAYER_FIELDS = (
+    _STAGE,
+    _BLOCK,
+    _LAYER,
+    *_SHAPES,
+    *_COSTS,
+    _SHARE,
+    _FORWARD,
+    *_GRADIENTS,
+    _ELEMENTS,
+)
+
+
+def published(result: FlopsResult) -> dict[str, object]:
+    """The result as JSON has it: every record flat."""
+    fields = _LAYER_FIELDS if result.per is Per.LAYER else _PART_FIELDS
+    return {
+        "model": result.model,
+        "title": result.title,
+        "architecture": result.architecture,
+        "recipe": {
+            "mode": result.mode,
+            "batch": result.batch,
+            "image": result.architecture.image,
+        },
+        "per": result.per,
+        "rows": [record(fields, row) for row in result.rows],
+        "total": record((*_COSTS, *_BY_PASS, _BUFFERS), result.total),
+        "paper": published_figure(result.paper),
+        "elsewhere": result.elsewhere,
+        "unique": result.unique and [record(_UNIQUE_FIELDS, shape) for shape in result.unique],
+        "check": result.check,
+        "reconcile": result.reconcile,
+        "sibling": result.sibling,
+    }
+
+
+def published_figure(paper: PaperFigure | None) -> dict[str, object] | None:
+    """The paper's figure as JSON has it: the claim's fields among its own."""
+    if paper is None:
+        return None
+    return {
+        "id": paper.claim.id,
+        "where": paper.claim.where,
+        "printed": paper.claim.printed,
+        "unit": paper.claim.unit,
+        "ours": paper.ours,
+        "deviation": paper.deviation,
+        "verdict": paper.verdict,
+    }
 
 
 def flops_table(result: FlopsResult) -> Table:
     """One network per stage, block or layer."""
-    columns = _columns(result)
-    return Table(
+    elsewhere = f"{result.elsewhere} See: resprof flops {result.model} --reconcile"
+    return tabulate(
+        _columns(result),
+        result.rows,
         name=f"flops-{result.model}",
         title=f"{result.model}: {result.title}",
         subtitle=subtitle(result),
-        columns=columns,
-        rows=tuple(_row(row, columns) for row in result.rows),
-        total=tuple(_total(result, column) for column in columns),
-        notes=(CONVENTION, *paper_notes(result), *_elsewhere(result)),
+        notes=(CONVENTION, *paper_notes(result), *([elsewhere] if result.elsewhere else ())),
     )
+
+
+def long_table(results: Sequence[FlopsResult]) -> Table:
+    """The rows of all networks one after another, with the model in the first column."""
+    model, row = itemgetter(0), itemgetter(1)
+    return tabulate(
+        (replace(MODEL, value=model), *(column.of(row) for column in _columns(results[0]))),
+        [(result.model, row) for result in results for row in result.rows],
+        name="flops",
+        title="counts",
+    )
+
+
+def _columns(result: FlopsResult) -> tuple[Column, ...]:
+    train = result.mode is Mode.TRAIN
+    costs = (_MACS, _FLOPS, _SHARE)
+    passes = (_PARAMS, *((_FORWARD, _BACKWARD) if train else ()))
+    match result.per:
+        case Per.STAGE:
+            return (_naming(_STAGE), _OUTPUT, *passes, *costs)
+        case Per.BLOCK:
+            stage = replace(_STAGE, priority=4)
+            return (stage, _naming(_BLOCK), _OUTPUT, *passes, *costs)
+        case Per.LAYER:
+            return (
+                replace(_STAGE, priority=6),
+                replace(_BLOCK, priority=6),
+                _naming(_LAYER),
+                *_SHAPES,
+                _PARAMS,
+                *((replace(_FORWARD, priority=6), *_GRADIENTS) if train else ()),
+                *costs,
+                _ELEMENTS,
+            )
 
 
 def subtitle(result: FlopsResult) -> str:
     """What was counted: mode, batch and image size."""
-    height, width = result.recipe.image
-    passes = "forward" if result.recipe.mode is Mode.INFER else "forward and backward"
-    batch = result.recipe.batch
+    height, width = result.architecture.image
+    passes = "forward" if result.mode is Mode.INFER else "forward and backward"
+    batch = result.batch
     images = f"one {height}x{width} image" if batch == 1 else f"{batch} images of {height}x{width}"
-    classes = f", {result.architecture.classes} classes"
-    return f"counted for {images}, {passes}{classes}"
+    return f"counted for {images}, {passes}, {result.architecture.classes} classes"
 
 
 def paper_notes(result: FlopsResult) -> tuple[str, ...]:
     """What the paper prints for this network, and how its digits arise from ours."""
-    if result.paper is None:
-        return ()
-    return (paper_sentence(result.paper),)
+    return () if result.paper is None else (paper_sentence(result.paper),)
 
 
-def _elsewhere(result: FlopsResult) -> tuple[str, ...]:
-    if result.elsewhere is None:
-        return ()
-    return (f"{result.elsewhere} See: resprof flops {result.model} --reconcile",)
+_HOW_DIGITS_ARISE = {
+    Verdict.EXACTLY: "the digits are exact",
+    Verdict.BOTH: "its digits arise by rounding and by truncation alike",
+    Verdict.ROUNDING: "its digits arise by rounding, not by truncation",
+    Verdict.TRUNCATION: "its digits arise by truncation, not by rounding",
+    Verdict.DIFFERS: "its digits arise neither by rounding nor by truncation",
+}
 
 
 def paper_sentence(paper: PaperFigure) -> str:
     """One sentence: printed, ours, deviation, and how the digits arise."""
-    how = {
-        Verdict.EXACTLY: "the digits are exact",
-        Verdict.BOTH: "its digits arise by rounding and by truncation alike",
-        Verdict.ROUNDING: "its digits arise by rounding, not by truncation",
-        Verdict.TRUNCATION: "its digits arise by truncation, not by rounding",
-    }.get(paper.verdict, "its digits arise neither by rounding nor by truncation")
-    whereof = "" if paper.id.startswith("params.") else " for a forward pass of one image"
+    claim = paper.claim
+    counted_for = "" if claim.kind == "params" else " for a forward pass of one image"
     side = "above" if paper.deviation >= 0 else "below"
     return (
-        f"The paper ({paper.where}) prints {paper.printed} {paper.unit}{whereof}; ours, "
+        f"The paper ({claim.where}) prints {claim.printed} {claim.unit}{counted_for}; ours, "
         f"{units.significant(paper.ours, 4)}, is {units.format_percent(abs(paper.deviation))} "
-        f"{side}; {how}."
+        f"{side}; {_HOW_DIGITS_ARISE[paper.verdict]}."
     )
+
+
+def _of_network(column: Column) -> Column:
+    """The column over results in place of parts."""
+    return column.of(attrgetter("total"))
+
+
+def _of_paper(read: Callable[[PaperFigure], object]) -> Callable[[FlopsResult], object]:
+    return lambda result: None if result.paper is None else read(result.paper)
+
+
+_COMPARED = (
+    MODEL,
+    *map(_of_network, _COSTS),
+    Column(
+        key="paper",
+        title="paper",
+        origin=Origin.PUBLISHED,
+        priority=1,
+        value=_of_paper(lambda paper: f"{paper.claim.printed} {paper.claim.unit}"),
+    ),
+    Column(
+        key="deviation",
+        title="off by",
+        form=Form.DEVIATION,
+        origin=Origin.COUNTED,
+        priority=1,
+        value=_of_paper(attrgetter("deviation")),
+    ),
+    Column(key="verdict", title="digits", priority=2, value=_of_paper(attrgetter("verdict"))),
+)
 
 
 def comparison_table(results: Sequence[FlopsResult]) -> Table:
     """Several networks side by side: a row each, with the MACs of every stage."""
-    stages = list(dict.fromkeys(row.stage for result in results for row in result.rows))
-    columns = (
-        Column(key="model", title="model"),
-        _PARAMS,
-        _MACS,
-        _FLOPS,
-        Column(key="paper", title="paper", form=Form.TEXT, origin=Origin.PUBLISHED, priority=1),
-        Column(key="deviation", title="off by", form=Form.DEVIATION, origin=_COUNTED, priority=1),
-        Column(key="verdict", title="digits", priority=2),
-        *(
-            Column(key=f"{stage}_macs", title=stage, form=Form.SI, origin=_COUNTED, priority=3)
-            for stage in _in_order(stages)
-        ),
-    )
-    rows = []
-    for result in results:
-        by_stage = {row.stage: row.macs for row in result.rows}
-        rows.append(
-            (
-                result.model,
-                result.total.params,
-                result.total.macs,
-                result.total.flops,
-                f"{result.paper.printed} {result.paper.unit}" if result.paper else None,
-                result.paper.deviation if result.paper else None,
-                result.paper.verdict.value if result.paper else None,
-                *(by_stage.get(stage) for stage in _in_order(stages)),
-            )
-        )
     named = "; ".join(f"{result.model}: {result.title}" for result in results)
-    return Table(
+    counted = "; ".join(dict.fromkeys(subtitle(result) for result in results))
+    return tabulate(
+        (*_COMPARED, *map(_macs_of_stage, _stages(results))),
+        results,
         name="flops",
         title=", ".join(result.model for result in results),
-        subtitle="; ".join(dict.fromkeys(subtitle(result) for result in results))
-        + "; stage columns are MACs",
-        columns=columns,
-        rows=tuple(rows),
+        subtitle=f"{counted}; stage columns are MACs",
         notes=(f"{named}.", CONVENTION),
     )
 
 
+def _macs_of_stage(stage: str) -> Column:
+    return Column(
+        key=f"{stage}_macs",
+        title=stage,
+        form=Form.SI,
+        origin=Origin.COUNTED,
+        priority=3,
+        value=lambda result: next((row.macs for row in result.rows if row.stage == stage), None),
+    )
+
+
+def _stages(results: Sequence[FlopsResult]) -> list[str]:
+    """Stage names of mixed families in order of execution: conv1, conv1_x, conv2_x ... fc."""
+    stages = {row.stage for result in results for row in result.rows}
+    return sorted(stages, key=lambda stage: (stage == "fc", stage))
+
+
+_OVERVIEW = (
+    MODEL,
+    Column(key="network", title="network", priority=3, value=attrgetter("title")),
+    Column(
+        key="image",
+        title="image",
+        form=Form.SHAPE,
+        priority=2,
+        value=attrgetter("architecture.image"),
+    ),
+    *map(_of_network, _COSTS),
+    _of_network(replace(_BACKWARD, title="backward MACs", priority=3)),
+    _of_network(replace(_ELEMENTS, priority=3)),
+)
+
+
 def overview_table(results: Sequence[FlopsResult]) -> Table:
-    """Every network in a row: what it costs, and what the paper prints."""
-    return Table(
+    """Every network in a row: what it costs for one image, forward."""
+    return tabulate(
+        _OVERVIEW,
+        results,
         name="networks",
         title=f"{len(results)} networks, counted",
         subtitle="one image of the family's size, forward",
-        columns=(
-            Column(key="model", title="model"),
-            Column(key="network", title="network", priority=3),
-            Column(key="image", title="image", form=Form.SHAPE, priority=2),
-            _PARAMS,
-            _MACS,
-            _FLOPS,
-            Column(
-                key="backward_macs",
-                title="backward MACs",
-                form=Form.COUNT,
-                origin=_COUNTED,
-                priority=3,
-            ),
-            Column(key="elements", title="elements", form=Form.COUNT, origin=_COUNTED, priority=3),
-        ),
-        rows=tuple(
-            (
-                result.model,
-                result.title,
-                result.recipe.image,
-                result.total.params,
-                result.total.forward_macs,
-                2 * result.total.forward_macs,
-                result.total.backward_macs,
-                result.total.elements,
-            )
-            for result in results
-        ),
         notes=(
             CONVENTION,
             (
@@ -183,145 +321,34 @@ def overview_table(results: Sequence[FlopsResult]) -> Table:
     )
 
 
-def long_table(results: Sequence[FlopsResult]) -> Table:
-    """The rows of all networks one after another, with the model in the first column."""
-    columns = _columns(results[0])
-    return Table(
-        name="flops",
-        title="counts",
-        columns=(Column(key="model", title="model"), *columns),
-        rows=tuple(
-            (result.model, *_row(row, columns)) for result in results for row in result.rows
-        ),
-    )
-
-
-def _columns(result: FlopsResult) -> tuple[Column, ...]:
-    train = result.recipe.mode is Mode.TRAIN
-    passes = (
-        (
-            Column(
-                key="forward_macs", title="forward", form=Form.COUNT, origin=_COUNTED, priority=4
-            ),
-            Column(
-                key="backward_macs", title="backward", form=Form.COUNT, origin=_COUNTED, priority=4
-            ),
-        )
-        if train and result.per is not Per.LAYER
-        else ()
-    )
-    if result.per is Per.STAGE:
-        return (_STAGE, _OUTPUT, _PARAMS, *passes, _MACS, _FLOPS, _SHARE)
-    if result.per is Per.BLOCK:
-        block = Column(key="block", title="block")
-        stage = Column(key="stage", title="stage", priority=4)
-        return (stage, block, _OUTPUT, _PARAMS, *passes, _MACS, _FLOPS, _SHARE)
-    return (
-        Column(key="stage", title="stage", priority=6),
-        Column(key="block", title="block", priority=6),
-        Column(key="layer", title="layer"),
-        Column(key="kind", title="kind", priority=3),
-        Column(key="input", title="input", form=Form.SHAPE, priority=5),
-        _OUTPUT,
-        Column(key="kernel", title="kernel", form=Form.SHAPE, priority=4),
-        Column(key="stride", title="stride", form=Form.SHAPE, priority=4),
-        Column(key="padding", title="padding", form=Form.SHAPE, priority=5),
-        Column(key="dilation", title="dilation", form=Form.SHAPE, priority=7),
-        Column(key="groups", title="groups", form=Form.COUNT, priority=7),
-        _PARAMS,
-        *(_GRADIENTS if train else ()),
-        _MACS,
-        _FLOPS,
-        _SHARE,
-        Column(key="elements", title="elements", form=Form.COUNT, origin=_COUNTED, priority=4),
-    )
-
-
-def _row(row: PartRow | LayerRow, columns: Sequence[Column]) -> tuple[Value, ...]:
-    return tuple(getattr(row, column.key) for column in columns)
-
-
-def _total(result: FlopsResult, column: Column) -> Value:
-    if column.key == "share":
-        return sum(row.share for row in result.rows)
-    if column.form in (Form.COUNT, Form.SI) and hasattr(result.total, column.key):
-        value: int = getattr(result.total, column.key)
-        return value
-    return "total" if column.priority == 0 and column.form is Form.TEXT else None
-
-
-def _in_order(stages: Sequence[str]) -> list[str]:
-    """Stage names of mixed families in order of execution: conv1, conv1_x, conv2_x ... fc."""
-    return sorted(stages, key=lambda stage: (stage == "fc", stage))
-
-
 def reconcile_table(result: FlopsResult, *, full: bool = False) -> Table:
     """What every other tool prints for this network, and what makes the difference.
 
     The column for torchvision's sibling is left out where there is none, unless ``full``.
     """
     sibling = result.sibling
-    beside = {figure.tool: figure.value for figure in sibling.figures} if sibling else {}
-    columns = (
-        Column(key="tool", title="tool"),
-        Column(key="calls_it", title="calls it", priority=2),
-        Column(key="value", title=f"for {result.model}", form=Form.COUNT, origin=_COUNTED),
-        Column(
-            key="sibling_value",
-            title=f"for {sibling.model}" if sibling else "",
-            form=Form.COUNT,
-            origin=_COUNTED,
-            priority=1,
-        ),
-        Column(key="terms", title="how it arises", form=Form.PROSE),
+    theirs = {figure.tool: figure.value for figure in sibling.figures} if sibling else {}
+    value = Column(key="value", title=f"for {result.model}", form=Form.COUNT, origin=Origin.COUNTED)
+    of_sibling = replace(
+        value,
+        key="sibling_value",
+        title=f"for {sibling.model}" if sibling else "",
+        priority=1,
+        value=lambda figure: theirs.get(figure.tool),
     )
-    rows = [
-        (figure.tool, figure.calls_it, figure.value, beside.get(figure.tool), _how(figure))
-        for figure in result.reconcile or ()
-    ]
-    table = Table(
+    return tabulate(
+        (
+            Column(key="tool", title="tool"),
+            Column(key="calls_it", title="calls it", priority=2),
+            value,
+            *([of_sibling] if sibling or full else ()),
+            Column(key="terms", title="how it arises", form=Form.PROSE, value=_how),
+        ),
+        result.reconcile or (),
         name=f"reconcile-{result.model}",
         title=f"What other tools print for {result.model}, and why",
         subtitle="the exact number that each reports for one image, forward, in eval mode",
-        columns=columns,
-        rows=tuple(rows),
         notes=_reconcile_notes(result),
-    )
-    return table if sibling or full else without(table, "sibling_value")
-
-
-def _reconcile_notes(result: FlopsResult) -> tuple[str, ...]:
-    ours = units.format_count(result.total.forward_macs // result.recipe.batch)
-    notes = (f"MACs are ours: {ours} for {result.model}.", *paper_notes(result))
-    sibling = result.sibling
-    if sibling is None:
-        return notes
-    extra = units.format_count(abs(sibling.extra_macs))
-    more = "more" if sibling.extra_macs >= 0 else "less"
-    return (
-        *notes,
-        f"torchvision's network of that name is {sibling.model}, which needs {extra} MACs {more}.",
-    )
-
-
-def check_table(model: str, checks: Sequence[WitnessCheck]) -> Table:
-    """The formula walk held against the other counts of the same network."""
-    return Table(
-        name=f"check-{model}",
-        title=f"{model}: counted again by others",
-        subtitle="MACs of convolutions and fully connected layers, one image, layer by layer",
-        columns=(
-            Column(key="witness", title="witness"),
-            Column(key="counts", title="counts"),
-            Column(key="macs", title="its MACs", form=Form.COUNT, origin=_COUNTED),
-            Column(key="ours", title="ours", form=Form.COUNT, origin=_COUNTED),
-            Column(key="agrees", title="agrees"),
-            Column(key="explanation", title="", form=Form.PROSE, priority=1),
-        ),
-        rows=tuple(
-            (check.witness, check.counts, check.macs, check.ours, check.agrees, check.explanation)
-            for check in checks
-        ),
     )
 
 
@@ -336,47 +363,58 @@ def _how(figure: ToolFigure) -> str:
     return " ".join((start, *terms))
 
 
-def unique_table(model: str, title: str, shapes: Sequence[UniqueConv]) -> Table:
+def _reconcile_notes(result: FlopsResult) -> tuple[str, ...]:
+    ours = units.format_count(result.total.cost.macs // result.batch)
+    notes = (f"MACs are ours: {ours} for {result.model}.", *paper_notes(result))
+    sibling = result.sibling
+    if sibling is None:
+        return notes
+    extra = units.format_count(abs(sibling.extra_macs))
+    more = "more" if sibling.extra_macs >= 0 else "less"
+    return (
+        *notes,
+        f"torchvision's network of that name is {sibling.model}, which needs {extra} MACs {more}.",
+    )
+
+
+def _of_shape(key: str, priority: int = 0, *, form: Form = Form.SHAPE) -> Column:
+    value = attrgetter(f"first.layer.{key}")
+    return Column(key=key, title=key, form=form, priority=priority, value=value)
+
+
+_MULTIPLICITY = _counted("multiplicity", "count")
+_SHAPE = (
+    *map(_of_shape, ("input", "output", "kernel", "stride")),
+    _of_shape("padding", 1),
+    _of_shape("dilation", 5),
+    _of_shape("groups", 2, form=Form.COUNT),
+)
+_MACS_EACH = replace(
+    _counted("macs_each", "MACs each", "first.layer.cost.macs", priority=3), total=None
+)
+_MACS_IN_ALL = _counted("macs", "MACs in all", priority=1)
+_FIRST = Column(key="first_layer", title="first", priority=4, value=attrgetter("first.name"))
+_UNIQUE = (_MULTIPLICITY, *_SHAPE, _MACS_EACH, _MACS_IN_ALL, _FIRST)
+_UNIQUE_FIELDS = (
+    _of_shape("kind", form=Form.TEXT),
+    *_SHAPE,
+    _of_shape("bias", form=Form.TEXT),
+    _MULTIPLICITY,
+    _MACS_EACH,
+    _MACS_IN_ALL,
+    _counted("params_each", "parameters each", "first.layer.cost.params"),
+    _counted("params", "parameters in all"),
+    _FIRST,
+    Column(key="first_stage", title="first stage", value=attrgetter("first.stage")),
+)
+
+
+def unique_table(model: str, title: str, shapes: Sequence[UniqueShape]) -> Table:
     """The distinct convolution and fully connected shapes of a network with their multiplicity."""
-    columns = (
-        Column(key="multiplicity", title="count", form=Form.COUNT, origin=_COUNTED),
-        Column(key="input", title="input", form=Form.SHAPE),
-        Column(key="output", title="output", form=Form.SHAPE),
-        Column(key="kernel", title="kernel", form=Form.SHAPE),
-        Column(key="stride", title="stride", form=Form.SHAPE),
-        Column(key="padding", title="padding", form=Form.SHAPE, priority=1),
-        Column(key="dilation", title="dilation", form=Form.SHAPE, priority=5),
-        Column(key="groups", title="groups", form=Form.COUNT, priority=2),
-        Column(key="macs_each", title="MACs each", form=Form.COUNT, origin=_COUNTED, priority=3),
-        Column(key="macs", title="MACs in all", form=Form.COUNT, origin=_COUNTED, priority=1),
-        Column(key="first_layer", title="first", priority=4),
-    )
-    rows = tuple(
-        (
-            shape.multiplicity,
-            shape.input,
-            shape.output,
-            shape.kernel,
-            shape.stride,
-            shape.padding,
-            shape.dilation,
-            shape.groups,
-            shape.macs_each,
-            shape.macs,
-            shape.first_layer,
-        )
-        for shape in shapes
-    )
-    return Table(
+    return tabulate(
+        _UNIQUE,
+        shapes,
         name=f"unique-{model}",
-        title=f"{model}: the {len(rows)} distinct shapes of {title}",
+        title=f"{model}: the {len(shapes)} distinct shapes of {title}",
         subtitle="convolutions and fully connected layers by first use; one image, forward",
-        columns=columns,
-        rows=rows,
-        total=(
-            sum(shape.multiplicity for shape in shapes),
-            *(None,) * 8,
-            sum(shape.macs for shape in shapes),
-            None,
-        ),
     )

@@ -48,14 +48,14 @@ def claims_table(claims: Sequence[CheckedClaim]) -> Table:
 
 _FIGURE = (
     Column(key="model", title="model"),
-    Column(key="where", title="where", priority=2, value=lambda net: net.paper.where),
+    Column(key="where", title="where", priority=2, value=lambda net: net.paper.claim.where),
     Column(
         key="printed",
         title="printed",
         origin=Origin.PUBLISHED,
-        value=lambda net: net.paper.printed,
+        value=lambda net: net.paper.claim.printed,
     ),
-    Column(key="unit", title="unit", value=lambda net: net.paper.unit),
+    Column(key="unit", title="unit", value=lambda net: net.paper.claim.unit),
     Column(
         key="ours",
         title="ours",

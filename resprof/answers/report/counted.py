@@ -71,7 +71,7 @@ def chosen(results: Sequence[FlopsResult], names: Sequence[str]) -> tuple[FlopsR
 
 
 def _figures(results: Sequence[FlopsResult], name: str, unit: str, title: str) -> Table:
-    printed = [result for result in results if result.paper and result.paper.unit == unit]
+    printed = [result for result in results if result.paper and result.paper.claim.unit == unit]
     return paper_tables.figures_table(name, title, printed)
 
 

@@ -48,7 +48,7 @@ def _printed(result: FlopsResult) -> str | None:
     """What the paper prints of the network itself; v1.5 is a later one."""
     if result.paper is None or result.architecture.stride_in is StrideIn.MIDDLE_3X3:
         return None
-    return f"{result.paper.printed} {result.paper.unit}"
+    return f"{result.paper.claim.printed} {result.paper.claim.unit}"
 
 
 def speeds_table(devices: Sequence[MeasuredDevice]) -> Table:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resprof.answers.flops.counts import FlopsResult, Per, WitnessCheck
+from resprof.answers.flops.counts import FlopsResult, Per
 from resprof.answers.flops.counts import flops as count_flops
-from resprof.answers.flops.tables import CONVENTION, comparison_table, flops_table, long_table
+from resprof.answers.flops.tables import (
+    CONVENTION,
+    comparison_table,
+    flops_table,
+    long_table,
+    published,
+    reconcile_table,
+    unique_table,
+)
 from resprof.cli import options as opt
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
@@ -17,6 +25,9 @@ from resprof.model.architecture import Architecture
 from resprof.model.recipe import Mode
 from resprof.render.answer import Answer
 from resprof.render.table import Table, with_model
+
+if TYPE_CHECKING:
+    from resprof.answers.flops.check import WitnessCheck
 
 _CONVENTION = Note(code="convention", message=CONVENTION)
 
@@ -73,7 +84,7 @@ def flops(
         for architecture in architectures
     )
     out.write(
-        Answer(command="flops", results=results, notes=(_CONVENTION,)),
+        Answer(command="flops", results=tuple(map(published, results)), notes=(_CONVENTION,)),
         tables=lambda: _tables(results, compare=len(results) > 1 and per is None),
         csv=lambda: _csv(results),
     )
@@ -114,14 +125,12 @@ def _csv(results: tuple[FlopsResult, ...]) -> list[Table]:
 
 
 def _extra(result: FlopsResult, *, full: bool = False) -> list[Table]:
-    if result.unique is None and result.check is None and result.reconcile is None:
-        return []
-    from resprof.answers.flops.tables import check_table, reconcile_table, unique_table
-
     shown = []
     if result.unique is not None:
         shown.append(unique_table(result.model, result.title, result.unique))
     if result.check is not None:
+        from resprof.answers.flops.check import check_table
+
         shown.append(check_table(result.model, result.check))
     if result.reconcile is not None:
         shown.append(reconcile_table(result, full=full))

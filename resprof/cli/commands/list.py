@@ -8,7 +8,7 @@ import typer
 
 from resprof.cli.options import grouped
 from resprof.cli.output import Output, OutputOptions, advise
-from resprof.render.answer import Answer
+from resprof.render.answer import Answer, of_all
 
 
 @grouped
@@ -28,25 +28,25 @@ def list_networks(
 
 
 def _list_networks(out: Output) -> None:
-    from resprof.answers.networks import list_table, networks
+    from resprof.answers.networks import list_table, networks, published_networks
 
-    result = networks()
+    rows = networks()
     out.write(
-        Answer(command="list", results=(result,)),
-        tables=lambda: [list_table(result)],
-        csv=lambda: [list_table(result)],
+        Answer(command="list", results=(of_all(published_networks(rows)),)),
+        tables=lambda: [list_table(rows)],
+        csv=lambda: [list_table(rows)],
     )
     advise("resprof flops MODEL")
 
 
 def _list_devices(out: Output) -> None:
     from resprof.answers.devices import devices_table
-    from resprof.model.devices import DevicesResult, devices
+    from resprof.model.devices import devices
 
-    result = DevicesResult(rows=devices())
+    rows = devices()
     out.write(
-        Answer(command="list", results=(result,)),
-        tables=lambda: [devices_table(result)],
-        csv=lambda: [devices_table(result)],
+        Answer(command="list", results=(of_all(rows),)),
+        tables=lambda: [devices_table(rows)],
+        csv=lambda: [devices_table(rows)],
     )
     advise("resprof budget MODEL --device ID")
