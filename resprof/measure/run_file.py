@@ -11,66 +11,61 @@ Fields that are added later get a default, so older files of the same schema can
 from __future__ import annotations
 
 import codecs
+import errno
 import fcntl
 import json
 import os
 import shlex
-import stat
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from resprof.codec import from_plain, to_plain
+from resprof.codec import (
+    FileFormat,
+    decode_text,
+    read_bytes,
+    read_open,
+    record_of,
+    records_of,
+    to_plain,
+)
 from resprof.errors import EnvironmentMissing, UsageError, printable_path
 from resprof.measure.run import EnergyWindow, LaunchEnd, LaunchStart, Round, TiledRound
 from resprof.model.environment import Environment
 
-RUN_SCHEMA = 2
-
 Record = Environment | LaunchStart | Round | TiledRound | EnergyWindow | LaunchEnd
 
-_KINDS: dict[str, type[Record]] = {
-    "environment": Environment,
-    "launch start": LaunchStart,
-    "round": Round,
-    "tiled round": TiledRound,
-    "energy window": EnergyWindow,
-    "launch end": LaunchEnd,
-}
-_NAMES = {kind: name for name, kind in _KINDS.items()}
-_HEADS = tuple(f'{{"schema":{RUN_SCHEMA},"record":"{name}",'.encode() for name in _KINDS)
+RUN: FileFormat[Record] = FileFormat(
+    name="run file",
+    schema=2,
+    kinds={
+        "environment": Environment,
+        "launch start": LaunchStart,
+        "round": Round,
+        "tiled round": TiledRound,
+        "energy window": EnergyWindow,
+        "launch end": LaunchEnd,
+    },
+    hint="name a run file, such as resprof bench writes under reports/runs",
+)
+_APPENDED = replace(RUN, hint="choose another file with --run")
+_NAMES = {kind: name for name, kind in RUN.kinds.items()}
+_HEADS = tuple(f'{{"schema":{RUN.schema},"record":"{name}",'.encode() for name in RUN.kinds)
 """How a line begins, as ``to_line`` writes it."""
-ANOTHER_RUN = "choose another file with --run"
+_TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN)
+"""What flock says of a file that another process has locked."""
 
 
 def to_line(record: Record) -> str:
     """The record as one line with its line feed."""
-    head = {"schema": RUN_SCHEMA, "record": _NAMES[type(record)]}
-    plain = head | to_plain(record)
+    plain = RUN.head(_NAMES[type(record)]) | to_plain(record)
     return json.dumps(plain, ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
 
 
 def from_line(line: str) -> Record:
     """The record of a line; ``UsageError`` for a schema or a kind that this version lacks."""
-    try:
-        plain = json.loads(line)
-        schema, name = plain["schema"], plain["record"]
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise UsageError("a line of the run file is not a record", hint=ANOTHER_RUN) from None
-    kind = _KINDS.get(name) if isinstance(name, str) else None
-    if schema != RUN_SCHEMA or kind is None:
-        raise UsageError(
-            f"the run file holds a record {name!r} of schema {schema!r}, this resprof reads "
-            f"schema {RUN_SCHEMA}",
-            hint=f"{ANOTHER_RUN}, or read it with the resprof that wrote it",
-        )
-    try:
-        return from_plain(kind, plain)
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(
-            f"the run file has a record of kind {name} that cannot be read: {error}",
-            hint=ANOTHER_RUN,
-        ) from None
+    return record_of(line, RUN, "a line")
 
 
 def read_run(path: Path) -> tuple[Record, ...]:
@@ -78,12 +73,7 @@ def read_run(path: Path) -> tuple[Record, ...]:
 
     Raises ``UsageError`` for a file that cannot be read or is no run file.
     """
-    try:
-        return _records(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            f"cannot read {printable_path(path)}: {error.strerror}", hint="name a run file"
-        ) from None
+    return _records(read_bytes(path, RUN.hint), RUN, printable_path(path))
 
 
 class RunFile:
@@ -92,7 +82,8 @@ class RunFile:
     ``kept`` are the records that it had. A file that has some is refused without ``resume``, one
     that another process appends to is refused in any case. Nothing is changed before the first
     record comes, and a new file that gets none is gone again. Every record reaches the operating
-    system at once, the end of a launch the disk.
+    system at once, the end of a launch the disk. ``unlocked`` says why nothing keeps other
+    processes from it, None where the lock does.
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
@@ -102,13 +93,15 @@ class RunFile:
         self._is_new = False
         self._whole = 0
         self.kept: tuple[Record, ...] = ()
+        self.unlocked: str | None = None
 
     def __enter__(self) -> Self:
         self._file = self._open()
         try:
             self._lock(self._file)
-            content = self._content(self._file)
-            self.kept = _records(content)
+            name = printable_path(self._path)
+            content = read_open(self._file, name, _APPENDED.hint)
+            self.kept = _records(content, _APPENDED, name)
             if self.kept and not self._resume:
                 raise UsageError(
                     f"{printable_path(self._path)} holds a run already",
@@ -159,29 +152,31 @@ class RunFile:
             return os.open(self._path, flags, 0o666)
         except OSError as error:
             raise UsageError(
-                f"cannot write {printable_path(self._path)}: {error.strerror}", hint=ANOTHER_RUN
+                f"cannot write {printable_path(self._path)}: {error.strerror}", hint=_APPENDED.hint
             ) from None
-
-    def _content(self, file: int) -> bytes:
-        if not stat.S_ISREG(os.fstat(file).st_mode):  # a device or a pipe has no end to read to
-            raise UsageError(
-                f"{printable_path(self._path)} is not a regular file", hint=ANOTHER_RUN
-            )
-        with os.fdopen(file, "rb", closefd=False) as opened:
-            return opened.read()
 
     def _lock(self, file: int) -> None:
         """The lock is the open file's and goes with this process, however it ends."""
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not os.path.samestat(os.fstat(file), self._path.stat()):
-                raise FileNotFoundError  # whoever made it has removed it, as nothing came into it
+        except OSError as error:
+            if error.errno in _TAKEN:
+                raise self._another() from None
+            self.unlocked = error.strerror or str(error)
+        try:
+            if os.path.samestat(os.fstat(file), self._path.stat()):
+                return
         except OSError:
-            self._is_new = False
-            raise UsageError(
-                f"another resprof is writing to {printable_path(self._path)}",
-                hint=f"wait for it, or {ANOTHER_RUN}",
-            ) from None
+            pass
+        # Whoever made it has removed it, as nothing came into it.
+        raise self._another()
+
+    def _another(self) -> UsageError:
+        self._is_new = False
+        return UsageError(
+            f"another resprof is writing to {printable_path(self._path)}",
+            hint=f"wait for it, or {_APPENDED.hint}",
+        )
 
     def _close(self) -> None:
         if self._file is None:
@@ -198,24 +193,20 @@ def _whole(content: bytes) -> int:
     return content.rfind(b"\n") + 1
 
 
-def _records(content: bytes) -> tuple[Record, ...]:
+def _records(content: bytes, form: FileFormat[Record], name: str) -> tuple[Record, ...]:
     whole = _whole(content)
-    try:
-        lines = content[:whole].decode().split("\n")[:-1]
-    except UnicodeDecodeError:
-        raise UsageError("this is no run file: it holds no text", hint=ANOTHER_RUN) from None
-    records = tuple(from_line(line) for line in lines)
-    if not _is_cut(content[whole:]):
+    records = records_of(decode_text(content[:whole], name, form.hint), form, name)
+    if (whole and not records) or not _is_cut(content[whole:], form, name):
         if not records:
-            raise UsageError("this is no run file", hint=ANOTHER_RUN)
+            raise UsageError(f"{name} is no run file", hint=form.hint)
         raise UsageError(
-            "after its last line the run file holds what is no record",
-            hint=f"remove what follows the last line feed, or {ANOTHER_RUN}",
+            f"after the last line of {name} comes what is no record",
+            hint=f"remove what follows the last line feed, or {form.hint}",
         )
     return records
 
 
-def _is_cut(rest: bytes) -> bool:
+def _is_cut(rest: bytes, form: FileFormat[Record], name: str) -> bool:
     """Whether ``to_line`` begins a line so; ``UsageError`` for an object that is no record."""
     try:
         text = codecs.getincrementaldecoder("utf-8")().decode(rest)  # a character may be cut too
@@ -225,4 +216,4 @@ def _is_cut(rest: bytes) -> bool:
     except ValueError:  # it has no end
         begun = any(rest.startswith(head[: len(rest)]) for head in _HEADS)
         return begun and all(character >= " " for character in text)
-    return to_line(from_line(text)) == f"{text}\n"
+    return to_line(record_of(text, form, f"the last line of {name}")) == f"{text}\n"

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from resprof.codec import SCHEMA, from_plain, to_json, to_plain
+from resprof.codec import FileFormat, read_record, refusing_unusable, to_json, to_plain
 from resprof.counting.cost import Kind, Layer
-from resprof.errors import UsageError, printable, printable_path
+from resprof.errors import printable_path
 from resprof.model.recipe import MemoryFormat, Precision
 from resprof.units import format_shape
-
-_RECORD = "calibration"
-_HINT = "write a new one on the device: resprof calibrate --device cuda"
 
 
 class Use(StrEnum):
@@ -35,6 +31,10 @@ class Workspace:
     use: Use
     constant_bytes: int
     per_image_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.constant_bytes < 0 or self.per_image_bytes < 0:
+            raise ValueError("a workspace is negative")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,46 +75,26 @@ def shape_text(layer: Layer, precision: Precision, memory_format: MemoryFormat) 
     return " ".join([layer.kind, maps, *sides, groups, precision, memory_format])
 
 
+_NAME = "calibration"
+_FORMAT = FileFormat(
+    name="calibration file",
+    kinds={_NAME: Calibration},
+    hint="write a new one on the device: resprof calibrate --device cuda",
+)
+
+
 def calibration_text(calibration: Calibration) -> str:
     """The calibration file's content."""
-    return to_json({"schema": SCHEMA, "record": _RECORD} | to_plain(calibration))
+    return to_json(_FORMAT.head(_NAME) | to_plain(calibration))
 
 
 def read_calibration(path: Path) -> Calibration:
     """Reads a calibration file; ``UsageError`` for one that is absent, corrupt or of others."""
-    name = printable_path(path)
-    try:
-        plain = json.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            f"calibration file {name} cannot be read: {error.strerror}", hint=_HINT
-        ) from None
-    except (ValueError, RecursionError):
-        raise UsageError(f"calibration file {name} is not JSON", hint=_HINT) from None
-    if not isinstance(plain, dict) or plain.get("record") != _RECORD:
-        raise UsageError(f"{name} is no calibration file", hint=_HINT)
-    if plain.get("schema") != SCHEMA:
-        raise UsageError(
-            f"calibration file {name} has schema {printable(str(plain.get('schema')))}, this "
-            f"resprof reads schema {SCHEMA}",
-            hint=_HINT,
-        )
-    try:
-        calibration = from_plain(Calibration, plain)
-        _check(calibration)
-    except (ValueError, TypeError, KeyError) as error:
-        raise UsageError(
-            f"calibration file {name} is corrupt: {printable(str(error))}", hint=_HINT
-        ) from None
+    calibration = read_record(path, _FORMAT)
+    with refusing_unusable(_FORMAT, _NAME, printable_path(path)):
+        sizes = (calibration.context_bytes, calibration.cublas_bytes)
+        if min(sizes) < 0 or calibration.total_bytes <= sum(sizes):
+            raise ValueError("the sizes do not fit together")
+        if calibration.cublas_handles not in (1, 2):
+            raise ValueError("cublas_handles is neither 1 nor 2")
     return calibration
-
-
-def _check(calibration: Calibration) -> None:
-    sizes = (calibration.context_bytes, calibration.cublas_bytes)
-    if min(sizes) < 0 or calibration.total_bytes <= sum(sizes):
-        raise ValueError("the sizes do not fit together")
-    if calibration.cublas_handles not in (1, 2):
-        raise ValueError("cublas_handles is neither 1 nor 2")
-    for space in calibration.workspaces:
-        if space.constant_bytes < 0 or space.per_image_bytes < 0:
-            raise ValueError("a workspace is negative")

@@ -7,14 +7,21 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
-from resprof.codec import SCHEMA, from_plain, to_plain
-from resprof.errors import UsageError
+from resprof.codec import (
+    FileFormat,
+    from_json,
+    from_plain,
+    read_text,
+    record_name,
+    refusing_unusable,
+    to_plain,
+)
+from resprof.errors import printable_path
 from resprof.memory.allocator import MemoryPeak
 from resprof.model.environment import Environment
 from resprof.model.recipe import Workload
-
-_HISTORY = "memory history"
 
 
 class HistoryAction(StrEnum):
@@ -65,32 +72,38 @@ class MemoryHistory:
     events: tuple[HistoryEvent, ...]
 
 
+_NAME = "memory history"
+_FORMAT = FileFormat(
+    name=_NAME,
+    kinds={_NAME: MemoryHistory},
+    hint="record one on a GPU: resprof validate --device cuda --keep FOLDER",
+)
+
+
 def history_lines(history: MemoryHistory) -> Iterator[str]:
     """A history as JSON lines: a head that counts the events, then one line for each."""
     plain = to_plain(history)
-    head = {"schema": SCHEMA, "record": _HISTORY} | plain | {"events": len(history.events)}
+    head = _FORMAT.head(_NAME) | plain | {"events": len(history.events)}
     yield json.dumps(head, separators=(",", ":")) + "\n"
     for event in plain["events"]:
         yield json.dumps(list(event.values()), separators=(",", ":")) + "\n"
 
 
-def read_history(lines: Iterable[str]) -> MemoryHistory:
+def read_history(path: Path) -> MemoryHistory:
+    """The history in a file; ``UsageError`` for one that is absent, cut off or another."""
+    return history_of(read_text(path, _FORMAT.hint).splitlines(), printable_path(path))
+
+
+def history_of(lines: Iterable[str], name: str = "this") -> MemoryHistory:
     """The way back; ``UsageError`` for lines that are not a whole history of this schema."""
-    parts = iter(lines)
-    try:
-        head = json.loads(next(parts, ""))
-        if (head["schema"], head["record"]) != (SCHEMA, _HISTORY):
-            raise ValueError("it is of another kind or schema")
+    head, *events = [*lines] or [""]
+    with refusing_unusable(_FORMAT, record_name(head, _FORMAT, name), name):
+        plain = from_json(dict[str, object], head)
+        if len(events) != plain.get("events"):
+            raise ValueError(f"{len(events)} of {plain.get('events')} events are there")
         names = HistoryEvent.__dataclass_fields__
-        events = [dict(zip(names, json.loads(line), strict=True)) for line in parts]
-        if len(events) != head["events"]:
-            raise ValueError(f"{len(events)} of {head['events']} events are there")
-        return _consistent(from_plain(MemoryHistory, head | {"events": events}))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UsageError(
-            f"this is no memory history: {error}",
-            hint="record one on a GPU: resprof validate --device cuda --keep FOLDER",
-        ) from None
+        plain["events"] = [dict(zip(names, from_json(list, line), strict=True)) for line in events]
+        return _consistent(from_plain(MemoryHistory, plain))
 
 
 def _consistent(history: MemoryHistory) -> MemoryHistory:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from resprof.errors import UsageError, printable_path
@@ -42,7 +43,8 @@ def write_whole(file: Path, content: str | bytes) -> None:
             out.write(content.encode() if isinstance(content, str) else content)
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        with suppress(PermissionError):  # a mounted share may have rights of its own
+            temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     except OSError as error:
         raise UsageError(

@@ -438,7 +438,7 @@ def test_the_run_file_is_named_on_stderr_and_is_a_new_one_each_time(
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
-        ('"samples_s":[', '"samples_s":[NaN,', "time"),
+        ('"samples_s":[', '"samples_s":[NaN,', "not JSON"),
         ('"record":"environment"', '"record":"enviroment"', "enviroment"),
     ],
 )

@@ -360,7 +360,7 @@ def test_an_odd_name_cannot_crash_an_ascii_error_stream() -> None:
 def test_answers_that_need_no_torch_load_neither_torch_nor_pandas(arguments: list[str]) -> None:
     script = (
         "import sys; from resprof.cli.main import main; code = main(sys.argv[1:]); "
-        "heavy = sorted({'torch', 'pandas', 'numpy', 'fvcore'} & set(sys.modules)); "
+        "heavy = sorted({'torch', 'pandas', 'numpy', 'fvcore', 'msgspec'} & set(sys.modules)); "
         "print(heavy, file=sys.stderr); sys.exit(code)"
     )
     done = subprocess.run(

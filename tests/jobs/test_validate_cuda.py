@@ -30,7 +30,7 @@ from resprof.errors import NotMeasured, UsageError
 from resprof.measure.host import machine_environment
 from resprof.memory.allocator import MemoryPeak
 from resprof.memory.calibration import Calibration
-from resprof.memory.history import MemoryHistory, history_lines, read_history
+from resprof.memory.history import MemoryHistory, history_lines, history_of, read_history
 from resprof.memory.overlay import default_overlay, overlaid
 from resprof.memory.trace import Action, Role
 from resprof.model.architecture import Architecture
@@ -147,7 +147,7 @@ def test_histories_are_kept_and_read_back(tmp_path: Path) -> None:
     architecture, recipe = small(32)
     validate_on_cuda([(architecture, recipe)], record=scripted, keep=tmp_path)
     (file,) = tmp_path.iterdir()
-    kept = read_history(file.read_text().splitlines())
+    kept = read_history(file)
     expected = scripted(workload_of(architecture, recipe))
     assert replace(kept, environment=expected.environment) == expected
 
@@ -182,8 +182,8 @@ def test_a_history_that_was_cut_off_is_refused() -> None:
     lines = list(history_lines(scripted(workload_of(*small(32)))))
     deep = ["[" * 100_000]
     for part in ([], lines[1:], lines[:-1], [*lines[:-1], lines[-1][:-3]], ["{}"], deep):
-        with pytest.raises(UsageError, match="no memory history"):
-            read_history(part)
+        with pytest.raises(UsageError, match="memory history"):
+            history_of(part)
 
 
 @pytest.mark.parametrize("capability", ["", "9", "9.x", "90000000000000000000000.0"])
@@ -193,10 +193,10 @@ def test_a_history_of_a_gpu_that_cannot_be_is_refused(capability: str) -> None:
     odd = replace(history, environment=replace(history.environment, gpu=gpu))
     for each in (odd, replace(odd, environment=replace(history.environment, gpu=None))):
         with pytest.raises(UsageError, match="GPU"):
-            read_history(history_lines(each))
+            history_of(history_lines(each))
     for starts in ((5, 1), (-1, 5), (0, len(history.events) + 1)):
         with pytest.raises(UsageError, match="steps"):
-            read_history(history_lines(replace(history, step_starts=starts)))
+            history_of(history_lines(replace(history, step_starts=starts)))
 
 
 def test_histories_are_not_kept_among_others(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def _kept(folder: Path, *histories: MemoryHistory) -> None:
 
 @pytest.mark.parametrize(
     ("content", "why"),
-    [(b"\xff\xfe", "UTF-8"), (b"{}", "no memory history"), (None, "Is a directory")],
+    [(b"\xff\xfe", "UTF-8"), (b"{}", "memory history"), (None, "regular file")],
 )
 def test_a_kept_file_that_is_none_is_named(tmp_path: Path, content: bytes | None, why: str) -> None:
     _kept(tmp_path, scripted(workload_of(*small(32))))
@@ -295,7 +295,7 @@ def _switches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 )
 def test_the_childs_task_runs_the_steps_and_marks_them(changes: dict[str, Any]) -> None:
     workload = workload_of(*small(2, **changes))
-    history = read_history(record_steps(to_plain(workload), ScriptedMemory()).splitlines())
+    history = history_of(record_steps(to_plain(workload), ScriptedMemory()).splitlines())
     assert history.workload == workload
     assert history.step_starts == (1, 2)
     assert len(history.events) == 3

@@ -179,21 +179,24 @@ GOOD = json.loads(calibration_text(CALIBRATION))
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "is not JSON"),
-        ("[" * 100_000, "is not JSON"),
-        ("\xff\xfe", "is not JSON"),
-        ("[]", "is no calibration file"),
-        ('{"schema": 1, "record": "environment"}', "is no calibration file"),
-        (json.dumps(GOOD | {"schema": 2}), "has schema '2'"),
-        (json.dumps(GOOD | {"context_bytes": "many"}), "is corrupt"),
-        (json.dumps(GOOD | {"context_bytes": -1}), "is corrupt"),
-        (json.dumps(GOOD | {"total_bytes": 1}), "is corrupt"),
-        (json.dumps(GOOD | {"cublas_handles": 3}), "is corrupt"),
-        (json.dumps(GOOD | {"capability": [9]}), "is corrupt"),
-        (json.dumps({k: v for k, v in GOOD.items() if k != "device"}), "is corrupt"),
+        ("", "no record of a calibration file: it is not JSON"),
+        ("[" * 100_000, "no record of a calibration file: expected object"),
+        ("\xff\xfe", "is not UTF-8"),
+        ("[]", "no record of a calibration file: expected object"),
+        ('{"schema": 1, "record": "environment"}', "reads calibration in a calibration file"),
+        (json.dumps(GOOD | {"schema": 2}), "reads schema 1"),
+        (
+            json.dumps(GOOD | {"context_bytes": "many"}),
+            "usable calibration: expected int, got str at context_bytes",
+        ),
+        (json.dumps(GOOD | {"context_bytes": -1}), "the sizes"),
+        (json.dumps(GOOD | {"total_bytes": 1}), "the sizes"),
+        (json.dumps(GOOD | {"cublas_handles": 3}), "cublas_handles"),
+        (json.dumps(GOOD | {"capability": [9]}), "expected array of length 2 at capability"),
+        (json.dumps({k: v for k, v in GOOD.items() if k != "device"}), "it lacks device"),
         (
             json.dumps(GOOD | {"workspaces": [GOOD["workspaces"][0] | {"per_image_bytes": -1}]}),
-            "is corrupt",
+            "a workspace is negative at workspaces[0]",
         ),
     ],
 )
@@ -210,5 +213,5 @@ def test_a_corrupt_or_foreign_file_is_an_error_of_two_lines(
 
 
 def test_a_missing_calibration_file_is_an_error_of_two_lines(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot read"):
         read_calibration(tmp_path / "absent.json")

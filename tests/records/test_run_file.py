@@ -176,7 +176,7 @@ def test_a_record_that_lacks_something_is_told_in_plain_words() -> None:
     del plain["launch"]
     with two_lines() as caught:
         from_line(json.dumps(plain))
-    assert caught[0].message.endswith("kind round that cannot be read: it lacks launch")
+    assert caught[0].message.endswith("usable round: it lacks launch")
 
 
 @given(st.data())

@@ -25,7 +25,7 @@ from resprof.answers.bench.results import (
     with_graph_gains,
 )
 from resprof.answers.bench.runs import Configuration, configurations, measured_run
-from resprof.answers.doctor.findings import Finding, findings
+from resprof.answers.doctor.findings import Finding, Severity, findings
 from resprof.counting.walk import count
 from resprof.errors import ResprofError, UsageError, named_after, printable_path
 from resprof.measure.host import host_state
@@ -141,7 +141,7 @@ def bench(
         _refuse_damaged(file, opened.kept)
         host = host_state()  # before the probe, which keeps the cores busy itself
         environment = probe_environment(options.device)
-        found = findings(environment, host)
+        found = (*_unlocked(opened), *findings(environment, host))
         tell(found)
         records = measure(workloads, opened, options, environment=environment, progress=progress)
     asked = set(workloads)
@@ -152,6 +152,16 @@ def bench(
         found=found,
         results=tuple(map(with_prediction, results) if predict else results),
     )
+
+
+def _unlocked(file: RunFile) -> Iterator[Finding]:
+    if file.unlocked is not None:
+        yield Finding(
+            code="run-file-lock",
+            severity=Severity.SPOILS,
+            message=f"The run file cannot be locked ({file.unlocked}): nothing keeps a second "
+            "resprof from writing to it.",
+        )
 
 
 def _refuse_damaged(file: Path, kept: Sequence[Record]) -> None:

@@ -16,12 +16,10 @@ from resprof.answers.compare.comparison import ComparedResult, PublishedBeside, 
 from resprof.answers.compare.published import near_published
 from resprof.answers.environment import Difference, differences
 from resprof.errors import UsageError, named_after, printable_path
-from resprof.measure.run_file import ANOTHER_RUN, read_run
+from resprof.measure.run_file import read_run
 from resprof.model.environment import Environment
 from resprof.model.published import results as published_results
 from resprof.stats.comparison import MARGIN
-
-_NAME_A_RUN = "name a run file, such as resprof bench writes under reports/runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +47,11 @@ class ReadRun:
 def read(file: Path) -> ReadRun:
     """Reads a run file; ``UsageError``, which names it, where it cannot be compared."""
     try:
-        if file.exists() and not file.is_file():
-            raise UsageError("not a regular file", hint=_NAME_A_RUN)
         records = read_run(file)
         run = measured_run(records)
         results = results_of(records)
     except UsageError as error:
-        # What reads run files for writing proposes an option that there is none of here.
-        hint = error.hint.removeprefix(ANOTHER_RUN).removeprefix(", or ") or _NAME_A_RUN
-        raise named_after(file, error, hint=hint) from None
+        raise named_after(file, error) from None
     return ReadRun(file=file, label=run.label(str(file)), run=run, results=results)
 
 

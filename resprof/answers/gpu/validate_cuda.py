@@ -17,11 +17,11 @@ from resprof.answers.gpu.validation import GpuValidationResult, GpuValidationRow
 from resprof.answers.memory.fit import predict_memory
 from resprof.answers.memory.traces import trace_workload
 from resprof.codec import from_plain, to_plain
-from resprof.errors import NotMeasured, UsageError, named_after, printable_path
+from resprof.errors import NotMeasured, UsageError, printable_path
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.allocator import MemoryPeak
 from resprof.memory.calibration import Calibration
-from resprof.memory.history import MemoryHistory, history_lines, read_history
+from resprof.memory.history import MemoryHistory, history_lines, history_of, read_history
 from resprof.memory.matching import match_events, replay_history
 from resprof.memory.prediction import MemoryResult
 from resprof.model.architecture import Architecture
@@ -63,7 +63,7 @@ def kept_histories(folder: Path) -> tuple[MemoryHistory, ...]:
     Raises ``UsageError`` where there is none, one that cannot be read, two of one workload, or
     where they are not of one kind of GPU and one torch.
     """
-    kept = {file: _read(file) for file in sorted(folder.glob("*.jsonl"))}
+    kept = {file: read_history(file) for file in sorted(folder.glob("*.jsonl"))}
     if not kept:
         raise UsageError(
             f"no histories in {printable_path(folder)}",
@@ -85,19 +85,6 @@ def kept_histories(folder: Path) -> tuple[MemoryHistory, ...]:
                 hint=f"take one of them away, or {_ANOTHER}",
             )
     return tuple(kept.values())
-
-
-def _read(file: Path) -> MemoryHistory:
-    try:
-        return read_history(file.read_text(encoding="utf-8").splitlines())
-    except UsageError as error:
-        raise named_after(file, error) from None
-    except (OSError, UnicodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise UsageError(
-            f"cannot read {printable_path(file)}: {why}",
-            hint="take it away, or name another folder",
-        ) from None
 
 
 def _device(history: MemoryHistory) -> tuple[object, ...]:
@@ -255,7 +242,7 @@ def record_history(workload: Workload) -> MemoryHistory:
     """Runs the workload's setup and two steps on the CUDA device, in a process of its own."""
     task = f"{__name__}:{record_steps.__name__}"
     text = run_in_child(task, to_plain(workload), limit_s=LIMIT_S)
-    return read_history(text.splitlines())
+    return history_of(text.splitlines())
 
 
 def record_steps(argument: Any, memory: DeviceMemory) -> str:

@@ -6,49 +6,14 @@ folder itself may be a link.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from resprof.codec import SCHEMA, to_json
-from resprof.errors import UsageError, printable_path
+from resprof.codec import FileFormat, read_record, to_json
+from resprof.errors import UsageError, printable, printable_path
 from resprof.render.files import write_whole
-
-_RECORD = "report manifest"
-
-
-def manifest_text(files: Iterable[str]) -> str:
-    """The manifest as JSON: paths below the folder, sorted."""
-    return to_json({"schema": SCHEMA, "record": _RECORD, "files": sorted(files)})
-
-
-def read_manifest(text: str) -> frozenset[str]:
-    """The way back; ``UsageError`` for anything else, and for paths that leave the folder."""
-    try:
-        plain = json.loads(text)
-        if (plain["schema"], plain["record"]) != (SCHEMA, _RECORD):
-            raise ValueError("it is of another kind or schema")
-        if not isinstance(plain["files"], list):
-            raise ValueError("it has no list of files")
-        return frozenset(_below(name) for name in plain["files"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise UsageError(
-            f"this is not the manifest of a report: {error or type(error).__name__}",
-            hint="name another folder with --out, or replace it with --force",
-        ) from None
-
-
-def _below(name: object) -> str:
-    """The name, if it is one that a report could have written."""
-    if not isinstance(name, str) or not name.isprintable():
-        raise ValueError("a name in it is none of a file")
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or path.as_posix() != name or name == ".":
-        raise ValueError(f"{name!r} is not below the folder")
-    return name
-
 
 MANIFEST = "manifest.json"
 RUNS = "runs"
@@ -56,6 +21,33 @@ RUNS = "runs"
 
 Files = Mapping[str, str | bytes]
 """Contents by their path below the folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The files that a report wrote: paths below the folder, sorted."""
+
+    files: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in self.files:
+            path = PurePosixPath(name)
+            if not name.isprintable() or path.as_posix() != name or name == ".":
+                raise ValueError(f"{printable(name)} is no file")
+            if path.is_absolute() or ".." in path.parts:
+                raise ValueError(f"{printable(name)} is not below the folder")
+
+
+_FORMAT = FileFormat(
+    name="manifest of a report",
+    kinds={"report manifest": Manifest},
+    hint="name another folder with --out, or replace it with --force",
+)
+
+
+def manifest_text(files: Iterable[str]) -> str:
+    """The manifest as JSON."""
+    return to_json(_FORMAT.head("report manifest") | {"files": sorted(files)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,18 +127,14 @@ def _remove_empty(folder: Path, top: Path) -> None:
 def _owned(folder: Path, *, force: bool) -> frozenset[str]:
     """What an earlier report wrote; by force, a file that is no manifest is one of no files."""
     file = folder / MANIFEST
-    try:
-        return read_manifest(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(file):
         return frozenset()
-    except (OSError, UnicodeError, UsageError) as error:
+    try:
+        return frozenset(read_record(file, _FORMAT).files)
+    except UsageError:
         if force:
             return frozenset()
-        why = error.message if isinstance(error, UsageError) else "it cannot be read as text"
-        raise UsageError(
-            f"{printable_path(file)}: {why}",
-            hint="name another folder with --out, or replace it with --force",
-        ) from None
+        raise
 
 
 def _first_link(top: Path, name: str) -> Path | None:

@@ -6,23 +6,20 @@ each arithmetic.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from resprof.codec import SCHEMA, from_plain, to_json, to_plain
+from resprof.codec import FileFormat, read_records, to_json, to_plain
 from resprof.errors import Note, UsageError, printable_path
 from resprof.model.devices import Device
 from resprof.model.environment import Environment
 from resprof.model.recipe import Arithmetic, Precision
 from resprof.units import format_bytes, format_deviation, format_si
 
-_RECORD = "measured peaks"
 _MOST = 1e18
 """More than any device's rate, and less than infinity."""
-_HINT = "measure them on the device: resprof calibrate --peaks -o FILE"
 
 
 class PeakSource(StrEnum):
@@ -66,41 +63,30 @@ class MeasuredPeaks:
     torch: str | None
     driver: str | None
 
+    def __post_init__(self) -> None:
+        if not (0 < self.flops_per_s < _MOST and 0 < self.bandwidth_bytes_per_s < _MOST):
+            raise ValueError("it has a rate that no device has")
+
+
+_FORMAT = FileFormat(
+    name="file of measured peaks",
+    kinds={"measured peaks": MeasuredPeaks},
+    hint="measure them on the device: resprof calibrate --peaks -o FILE",
+)
+
 
 def peaks_text(found: Iterable[MeasuredPeaks]) -> str:
     """The content of a file of measured peaks."""
-    head = {"schema": SCHEMA, "record": _RECORD}
+    head = _FORMAT.head("measured peaks")
     return "".join(to_json(head | to_plain(each), indent=None) for each in found)
 
 
 def read_peaks(path: Path) -> tuple[MeasuredPeaks, ...]:
     """Reads such a file; ``UsageError`` for one that is absent, corrupt or another."""
-    name = printable_path(path)
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}", hint=_HINT) from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{name} holds no text", hint=_HINT) from None
-    found = tuple(_from_line(line, name) for line in lines)
+    found = read_records(path, _FORMAT)
     if not found:
-        raise UsageError(f"{name} is empty", hint=_HINT)
+        raise UsageError(f"{printable_path(path)} is empty", hint=_FORMAT.hint)
     return found
-
-
-def _from_line(line: str, name: str) -> MeasuredPeaks:
-    try:
-        plain = json.loads(line)
-        known = plain["schema"] == SCHEMA and plain["record"] == _RECORD
-        peaks = from_plain(MeasuredPeaks, plain) if known else None
-    except (ValueError, TypeError, KeyError, RecursionError):
-        peaks = None
-    if peaks is None:
-        raise UsageError(f"{name} is no file of measured peaks", hint=_HINT)
-    # NaN compares as false, and is no rate either.
-    if not (0 < peaks.flops_per_s < _MOST and 0 < peaks.bandwidth_bytes_per_s < _MOST):
-        raise UsageError(f"{name} has a rate that no device has", hint=_HINT)
-    return peaks
 
 
 _INLINE_ECC = 15 / 16
