@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resprof.memory.history import HistoryAction, HistoryEvent
-from resprof.memory.matching import (
+from resprof.memory.history import (
+    HistoryAction,
+    HistoryEvent,
     Unmatched,
     common_subsequence,
     match_events,

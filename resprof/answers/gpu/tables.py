@@ -2,58 +2,59 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
-from resprof import units
 from resprof.answers.environment import describe, device_name
 from resprof.answers.gpu.validation import (
     GpuValidationResult,
     GpuValidationRow,
     LargestBatchCheck,
     Level,
+    LevelCheck,
     ValidationResult,
 )
 from resprof.answers.workloads import calibration_text, recipe_text
-from resprof.memory.matching import Unmatched
-from resprof.render.table import Column, Form, Origin, Table, Value
+from resprof.memory.history import Unmatched
+from resprof.render.table import Column, Form, Origin, Table, tabulate
+from resprof.units import format_bytes, format_deviation
+
+_MODEL = Column(key="model", title="model")
+_ERROR = Column(key="error", title="error", form=Form.DEVIATION)
+_WITHIN = Column(key="within", title="within")
+
+
+def _recipe(value: Callable[[Any], str], priority: int = 2) -> Column:
+    return Column(key="recipe", title="recipe", form=Form.PROSE, priority=priority, value=value)
+
+
+def _whole_recipe(row: Any) -> str:
+    return recipe_text(row.recipe)
 
 
 def validation_table(result: ValidationResult) -> Table:
     """A row for each workload."""
     worst = max((abs(row.error) for row in result.rows), default=0.0)
     within = sum(row.within for row in result.rows)
-    return Table(
+    return tabulate(
+        (
+            _MODEL,
+            _recipe(_whole_recipe, priority=1),
+            Column(
+                key="predicted_bytes", title="predicted", form=Form.COUNT, origin=Origin.PREDICTED
+            ),
+            Column(key="measured_bytes", title="measured", form=Form.COUNT, origin=Origin.MEASURED),
+            _ERROR,
+            _WITHIN,
+        ),
+        result.rows,
         name="validation",
         title=f"Predicted against measured live memory, on {device_name(result.environment)}",
         subtitle=describe(result.environment),
-        columns=(
-            Column(key="model", title="model"),
-            Column(key="recipe", title="recipe", form=Form.PROSE, priority=1),
-            Column(
-                key="predicted_bytes",
-                title="predicted",
-                form=Form.COUNT,
-                origin=Origin.PREDICTED,
-            ),
-            Column(key="measured_bytes", title="measured", form=Form.COUNT, origin=Origin.MEASURED),
-            Column(key="error", title="error", form=Form.DEVIATION),
-            Column(key="within", title="within"),
-        ),
-        rows=tuple(
-            (
-                row.model,
-                recipe_text(row.recipe),
-                row.predicted_bytes,
-                row.measured_bytes,
-                row.error,
-                row.within,
-            )
-            for row in result.rows
-        ),
         notes=(
             (
                 f"{within} of {len(result.rows)} within {100 * result.tolerance:g}%; the largest "
-                f"error is {units.format_deviation(worst).removeprefix('+')}."
+                f"error is {format_deviation(worst).removeprefix('+')}."
             ),
             (
                 "Bytes of live tensors at their most, in setup and two steps. The judge is torch's "
@@ -65,7 +66,8 @@ def validation_table(result: ValidationResult) -> Table:
 
 def gpu_validation_tables(result: GpuValidationResult) -> list[Table]:
     """Peaks by level, then the events, then the largest batches, then what was not measured."""
-    tables = [_levels_table(result), _events_table(result)]
+    measured = [(row, check) for row in result.rows for check in row.levels]
+    tables = [_levels_table(result, measured), _events_table(result)]
     if result.largest:
         tables.append(largest_table(result))
     if any(answer.failure for answer in result.answers):
@@ -77,82 +79,85 @@ def validation_sheet(result: GpuValidationResult) -> Table:
     """The rows of one shape: levels with what was not measured, or else the largest batches."""
     if not result.rows:
         return largest_table(result)
-    table = _levels_table(result)
-    rows = [
-        (*values, row.failure)
-        for row in result.rows
-        for values in _level_rows(row) or [_unmeasured(row)]
-    ]
-    failure = Column(key="failure", title="why not", form=Form.PROSE)
-    return replace(table, columns=(*table.columns, failure), rows=tuple(rows))
+    rows = [(row, check) for row in result.rows for check in row.levels or (None,)]
+    return _levels_table(result, rows, why=True)
 
 
-def _levels_table(result: GpuValidationResult) -> Table:
-    """A row for each workload and level."""
-    held = [row for row in result.rows if row.within is not None]
-    within = sum(row.within is True for row in held)
-    return Table(
+def _levels_table(
+    result: GpuValidationResult,
+    rows: Iterable[tuple[GpuValidationRow, LevelCheck | None]],
+    *,
+    why: bool = False,
+) -> Table:
+    """A row for each workload and level; ``why`` adds the column of what was not measured."""
+    judged = [row.within for row in result.rows if row.within is not None]
+    failure = Column(
+        key="failure", title="why not", form=Form.PROSE, value=lambda row: row[0].failure
+    )
+    return tabulate(
+        (*_LEVEL_COLUMNS, *([failure] if why else [])),
+        rows,
         name="validation",
         title=f"Predicted against measured GPU memory, {calibration_text(result.calibrated_on)}",
         subtitle=describe(result.environment) if result.environment else "",
-        columns=(
-            *_workload_columns(),
-            Column(key="level", title="level"),
-            Column(
-                key="predicted_bytes", title="predicted", form=Form.BYTES, origin=Origin.PREDICTED
-            ),
-            Column(key="measured_bytes", title="measured", form=Form.BYTES, origin=Origin.MEASURED),
-            Column(key="error", title="error", form=Form.DEVIATION),
-            Column(key="uncalibrated_error", title="uncalibrated", form=Form.DEVIATION, priority=1),
-            Column(key="within", title="within"),
-        ),
-        rows=tuple(values for row in result.rows for values in _level_rows(row)),
         notes=(
             (
-                f"Allocated: {within} of {len(held)} within {100 * result.tolerance:g}%, which is "
-                f"claimed from batch {result.held_from_batch} on."
+                f"Allocated: {sum(judged)} of {len(judged)} within {100 * result.tolerance:g}%, "
+                f"which is claimed from batch {result.held_from_batch} on."
             ),
             "Peaks over setup and two steps, in a process of its own for each workload.",
         ),
     )
 
 
-def _level_rows(row: GpuValidationRow) -> list[tuple[Value, ...]]:
-    return [
-        (
-            row.model,
-            recipe_text(row.recipe),
-            check.level.value,
-            check.predicted_bytes,
-            check.measured_bytes,
-            check.error,
-            check.uncalibrated_error,
-            row.within if check.level is Level.ALLOCATED else None,
-        )
-        for check in row.levels
-    ]
+def _of_check(key: str, title: str, form: Form = Form.TEXT, **more: Any) -> Column:
+    """What is known of a level; nothing where it was not measured."""
+    return Column(
+        key=key, title=title, form=form, value=lambda row: getattr(row[1], key, None), **more
+    )
 
 
-def _unmeasured(row: GpuValidationRow) -> tuple[Value, ...]:
-    return (row.model, recipe_text(row.recipe), *(None,) * 6)
+def _within(row: tuple[GpuValidationRow, LevelCheck | None]) -> bool | None:
+    """The verdict is about the allocated bytes."""
+    workload, check = row
+    return workload.within if check and check.level is Level.ALLOCATED else None
+
+
+_LEVEL_COLUMNS = (
+    Column(key="model", title="model", value=lambda row: row[0].model),
+    _recipe(lambda row: recipe_text(row[0].recipe)),
+    _of_check("level", "level"),
+    _of_check("predicted_bytes", "predicted", Form.BYTES, origin=Origin.PREDICTED),
+    _of_check("measured_bytes", "measured", Form.BYTES, origin=Origin.MEASURED),
+    _of_check("error", "error", Form.DEVIATION),
+    _of_check("uncalibrated_error", "uncalibrated", Form.DEVIATION, priority=1),
+    Column(key="within", title="within", value=_within),
+)
+
+
+def _of_match(key: str, title: str, form: Form = Form.COUNT) -> Column:
+    return Column(key=key, title=title, form=form, value=lambda row: getattr(row.match, key))
 
 
 def _events_table(result: GpuValidationResult) -> Table:
-    return Table(
+    return tabulate(
+        (
+            _MODEL,
+            _recipe(_whole_recipe),
+            _of_match("matched", "matched"),
+            *_unmatched("only_gpu", "only GPU"),
+            _of_match("unexplained_bytes", "unexplained", Form.BYTES),
+            *_unmatched("only_predicted", "only predicted"),
+            _of_match("lifetimes_differ", "other lifetime"),
+            Column(
+                key="replay_exact",
+                title="replay exact",
+                value=lambda row: row.replay and row.replay.exact,
+            ),
+        ),
+        [row for row in result.rows if row.match is not None],
         name="events",
         title="Recorded allocations beside the traced ones",
-        columns=(
-            *_workload_columns(),
-            Column(key="matched", title="matched", form=Form.COUNT),
-            Column(key="only_gpu", title="only GPU", form=Form.COUNT),
-            Column(key="only_gpu_bytes", title="bytes", form=Form.BYTES, priority=1),
-            Column(key="unexplained_bytes", title="unexplained", form=Form.BYTES),
-            Column(key="only_predicted", title="only predicted", form=Form.COUNT),
-            Column(key="only_predicted_bytes", title="bytes", form=Form.BYTES, priority=1),
-            Column(key="lifetimes_differ", title="other lifetime", form=Form.COUNT),
-            Column(key="replay_exact", title="replay exact"),
-        ),
-        rows=tuple(_events_row(row) for row in result.rows if row.match is not None),
         notes=(
             (
                 "Only GPU: workspaces and reserves, of which nothing was predicted here; "
@@ -163,41 +168,46 @@ def _events_table(result: GpuValidationResult) -> Table:
     )
 
 
-def _events_row(row: GpuValidationRow) -> tuple[Value, ...]:
-    match = row.match
-    if match is None:
-        raise ValueError("a workload without events has no row of them")
+def _unmatched(side: str, title: str) -> tuple[Column, Column]:
+    """How many allocations only one side has, and their bytes."""
+
+    def of(row: GpuValidationRow) -> tuple[Unmatched, ...]:
+        found: tuple[Unmatched, ...] = getattr(row.match, side)
+        return found
+
     return (
-        row.model,
-        recipe_text(row.recipe),
-        match.matched,
-        len(match.only_gpu),
-        _total(match.only_gpu),
-        match.unexplained_bytes,
-        len(match.only_predicted),
-        _total(match.only_predicted),
-        match.lifetimes_differ,
-        None if row.replay is None else row.replay.exact,
+        Column(key=side, title=title, form=Form.COUNT, value=lambda row: len(of(row))),
+        Column(
+            key=f"{side}_bytes",
+            title="bytes",
+            form=Form.BYTES,
+            priority=1,
+            value=lambda row: sum(item.bytes for item in of(row)),
+        ),
     )
 
 
 def largest_table(result: GpuValidationResult) -> Table:
     """A row for each workload whose largest batch was looked for."""
     within = sum(check.within is True for check in result.largest)
-    return Table(
-        name="largest",
-        title="The largest batch, predicted and found",
-        subtitle=calibration_text(result.calibrated_on),
-        columns=(
-            *_workload_columns(),
+    return tabulate(
+        (
+            _MODEL,
+            _recipe(lambda check: recipe_text(check.recipe, batch=False)),
             Column(
                 key="predicted_batch", title="predicted", form=Form.COUNT, origin=Origin.PREDICTED
             ),
             Column(key="fitting_batch", title="fits", form=Form.COUNT, origin=Origin.MEASURED),
             Column(key="failing_batch", title="fails", form=Form.COUNT, origin=Origin.MEASURED),
-            Column(key="error", title="error", form=Form.DEVIATION),
-            Column(key="within", title="within"),
-            Column(key="tries", title="tries", form=Form.COUNT, priority=1),
+            _ERROR,
+            _WITHIN,
+            Column(
+                key="tries",
+                title="tries",
+                form=Form.COUNT,
+                priority=1,
+                value=lambda check: len(check.tries),
+            ),
             Column(
                 key="in_use_bytes",
                 title="in use before",
@@ -206,20 +216,10 @@ def largest_table(result: GpuValidationResult) -> Table:
                 priority=1,
             ),
         ),
-        rows=tuple(
-            (
-                check.model,
-                recipe_text(check.recipe, batch=False),
-                check.predicted_batch,
-                check.fitting_batch,
-                check.failing_batch,
-                check.error,
-                check.within,
-                len(check.tries),
-                check.in_use_bytes,
-            )
-            for check in result.largest
-        ),
+        result.largest,
+        name="largest",
+        title="The largest batch, predicted and found",
+        subtitle=calibration_text(result.calibrated_on),
         notes=(
             f"{within} of {len(result.largest)} within {100 * result.tolerance:g}%.",
             (
@@ -227,57 +227,42 @@ def largest_table(result: GpuValidationResult) -> Table:
                 "batch was tried in a process of its own; what other processes had in use before, "
                 "they took from it."
             ),
-            *(sentence for check in result.largest for sentence in _reservations(check)),
+            *(sentence for check in result.largest for sentence in _caveats(check)),
         ),
     )
 
 
-def _reservations(check: LargestBatchCheck) -> list[str]:
-    """What takes from the figure's worth."""
-    sentences = []
+def _caveats(check: LargestBatchCheck) -> Iterator[str]:
     if check.unproven:
-        sentences.append(
+        yield (
             f"{check.model}: unproven, since a tensor passes 2^31 elements at the predicted batch."
         )
     if check.fits_above:
         above = ", ".join(str(batch) for batch in check.fits_above)
-        sentences.append(
+        yield (
             f"{check.model}: fitting is not monotone here; {check.failing_batch} fails, {above} "
             "would fit."
         )
     if check.bound_hit:
-        sentences.append(
-            f"{check.model}: the search ended at its bound of {check.most_tries} tries."
-        )
+        yield f"{check.model}: the search ended at its bound of {check.most_tries} tries."
     starts = [tried.start_bytes for tried in check.tries]
     if starts and min(starts) < max(starts):
-        sentences.append(
+        yield (
             f"{check.model}: what was in use before a try varied by "
-            f"{units.format_bytes(max(starts) - min(starts))}; other processes came or went."
+            f"{format_bytes(max(starts) - min(starts))}; other processes came or went."
         )
-    return sentences
 
 
 def _failures_table(result: GpuValidationResult) -> Table:
-    rows = [(row.model, recipe_text(row.recipe), row.failure) for row in result.rows]
-    checks = [
-        (check.model, f"largest batch; {recipe_text(check.recipe, batch=False)}", check.failure)
-        for check in result.largest
-    ]
-    return Table(
+    return tabulate(
+        (_MODEL, _recipe(_asked), Column(key="failure", title="why", form=Form.PROSE)),
+        [answer for answer in result.answers if answer.failure],
         name="failures",
         title="Not measured",
-        columns=(*_workload_columns(), Column(key="failure", title="why", form=Form.PROSE)),
-        rows=tuple(row for row in (*rows, *checks) if row[-1]),
     )
 
 
-def _workload_columns() -> tuple[Column, ...]:
-    return (
-        Column(key="model", title="model"),
-        Column(key="recipe", title="recipe", form=Form.PROSE, priority=2),
-    )
-
-
-def _total(unmatched: tuple[Unmatched, ...]) -> int:
-    return sum(item.bytes for item in unmatched)
+def _asked(answer: GpuValidationRow | LargestBatchCheck) -> str:
+    if isinstance(answer, LargestBatchCheck):
+        return f"largest batch; {recipe_text(answer.recipe, batch=False)}"
+    return recipe_text(answer.recipe)

@@ -21,8 +21,14 @@ from resprof.errors import NotMeasured, UsageError, printable_path
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.allocator import MemoryPeak
 from resprof.memory.calibration import Calibration
-from resprof.memory.history import MemoryHistory, history_lines, history_of, read_history
-from resprof.memory.matching import match_events, replay_history
+from resprof.memory.history import (
+    MemoryHistory,
+    history_lines,
+    history_of,
+    match_events,
+    read_history,
+    replay_history,
+)
 from resprof.memory.prediction import MemoryResult
 from resprof.model.architecture import Architecture
 from resprof.model.networks import architecture_of, resolve, workload_of

@@ -19,7 +19,7 @@ from resprof.codec import from_plain, to_plain
 from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
 from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
 from resprof.measure.host import machine_environment
-from resprof.memory.matching import EventMatch, ReplayCheck
+from resprof.memory.history import EventMatch, ReplayCheck
 from resprof.model.architecture import Architecture
 from resprof.model.environment import Environment
 from resprof.model.networks import resolve

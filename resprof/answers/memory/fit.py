@@ -21,31 +21,34 @@ from resprof.memory.prediction import MemoryResult, predict
 from resprof.memory.rules import AllocatorKind
 from resprof.memory.trace import Trace
 from resprof.model.architecture import Architecture
+from resprof.model.devices import Device
 from resprof.model.networks import describe
 from resprof.model.recipe import Checkpoint, Mode, Optimizer, Precision, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fit:
-    """The largest batch of a recipe on a device of the catalog.
+    """The largest batch of a recipe on a device of the catalog, with the default allocator.
 
-    ``margin`` is the share of its memory that is kept free. ``max_batch`` is 0 where not even one
-    image fits and None where the device does not compute in the recipe's precision.
-    ``process_bytes`` is what that batch takes, ``needed_bytes`` the same without what is only
-    cached. Beyond ``max_proven_batch`` a tensor has 2^31 elements or more.
+    ``margin`` is the share of its memory that is kept free. ``answer`` is None where the device
+    does not compute in the recipe's precision.
     """
 
     model: str
     recipe: Recipe
-    device: str
-    device_name: str
-    memory_bytes: int
+    device: Device
     margin: float
-    max_batch: int | None = None
-    max_batch_multiple_of_8: int | None = None
-    max_proven_batch: int | None = None
-    process_bytes: int | None = None
-    needed_bytes: int | None = None
+    answer: BudgetRow | None
+
+    @property
+    def max_batch(self) -> int | None:
+        """The largest batch, 0 where not even one image fits; None where there is no answer."""
+        return self.answer.max_batch if self.answer else None
+
+    @property
+    def peak(self) -> MemoryPeak | None:
+        """What that batch takes; None where there is none."""
+        return self.answer.peak if self.answer else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,17 +215,18 @@ def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) 
         Series(name=short_recipe(curve[0].recipe), origin=Origin.PREDICTED, points=_needed(curve))
         for curve in curves
     )
-    known = [fit for fit in fits if fit.max_batch and fit.needed_bytes]
+    largest_points = tuple(
+        Point(x=fit.max_batch, y=fit.peak.needed_bytes, label=format_count(fit.max_batch))
+        for fit in fits
+        if fit.max_batch and fit.peak
+    )
     largest = Series(
         name="the largest batch that fits",
         origin=Origin.PREDICTED,
         joined=False,
-        points=tuple(
-            Point(x=fit.max_batch or 0, y=fit.needed_bytes, label=format_count(fit.max_batch or 0))
-            for fit in known
-        ),
+        points=largest_points,
     )
-    limits = dict.fromkeys((fit.device_name, fit.memory_bytes) for fit in fits)
+    limits = dict.fromkeys(fit.device for fit in fits)
     return Chart(
         name=f"memory-{slug(first.model)}",
         title=f"{first.model}: GPU memory against batch, predicted",
@@ -236,9 +237,10 @@ def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) 
         kind=ChartKind.LINES,
         x=Axis(key="batch", title="batch", form=Form.COUNT, log=True),
         y=Axis(key="needed_bytes", title="memory needed", form=Form.BYTES, log=True),
-        series=(*lines, *([largest] if known else [])),
+        series=(*lines, *([largest] if largest_points else [])),
         guides=tuple(
-            Guide(y=memory, label=name, origin=Origin.PUBLISHED) for name, memory in limits
+            Guide(y=device.memory_bytes, label=device.name, origin=Origin.PUBLISHED)
+            for device in limits
         ),
     )
 

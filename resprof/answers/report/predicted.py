@@ -102,33 +102,18 @@ def _devices() -> tuple[Device, ...]:
 
 
 def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
-    fit = Fit(
-        model=architecture.id,
-        recipe=recipe,
-        device=device.id,
-        device_name=device.name,
-        memory_bytes=device.memory_bytes,
-        margin=MARGIN,
-    )
-    if not computes_in(device, recipe.precision):
-        return fit
-    found, _ = largest_batch(
-        architecture,
-        recipe,
-        total_bytes=device.memory_bytes,
-        margin=MARGIN,
-        capability=device.compute_capability,
-        kinds=(AllocatorKind.DEFAULT,),
-    )
-    (row,) = found.rows
-    return replace(
-        fit,
-        max_batch=row.max_batch,
-        max_batch_multiple_of_8=row.max_batch_multiple_of_8,
-        max_proven_batch=row.max_proven_batch,
-        process_bytes=row.peak.process_bytes if row.peak else None,
-        needed_bytes=row.peak.needed_bytes if row.peak else None,
-    )
+    answer = None
+    if computes_in(device, recipe.precision):
+        result, _ = largest_batch(
+            architecture,
+            recipe,
+            total_bytes=device.memory_bytes,
+            margin=MARGIN,
+            capability=device.compute_capability,
+            kinds=(AllocatorKind.DEFAULT,),
+        )
+        (answer,) = result.rows
+    return Fit(model=architecture.id, recipe=recipe, device=device, margin=MARGIN, answer=answer)
 
 
 def _timeline(architecture: Architecture) -> MemoryTimeline:
@@ -218,7 +203,7 @@ def _charts(predicted: Predicted, counted: Counted) -> Iterator[tuple[Chart, str
 
 
 def _marked(fits: tuple[Fit, ...], model: str) -> list[Fit]:
-    return [fit for fit in fits if fit.model == model and fit.device in _DRAWN_DEVICES]
+    return [fit for fit in fits if fit.model == model and fit.device.id in _DRAWN_DEVICES]
 
 
 def _overview(predicted: Predicted) -> Table:
