@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
 from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
 from resprof.measure.host import machine_environment
+from resprof.memory.allocator import Levels
 from resprof.memory.history import HistoryAction, HistoryEvent
 from resprof.model.environment import DeviceKind, Environment
 
@@ -43,9 +44,7 @@ class Usage:
     ``retries`` counts how often everything cached was given back to make room.
     """
 
-    peak_requested: int
-    peak_allocated: int
-    peak_reserved: int
+    peak: Levels
     reserved: int
     retries: int
     total: int
@@ -120,9 +119,11 @@ class CudaMemory:
         stats = self._cuda.memory_stats(self.device)
         free, total = self._cuda.mem_get_info(self.device)
         return Usage(
-            peak_requested=stats["requested_bytes.all.peak"],
-            peak_allocated=self._cuda.max_memory_allocated(self.device),
-            peak_reserved=self._cuda.max_memory_reserved(self.device),
+            peak=Levels(
+                requested_bytes=stats["requested_bytes.all.peak"],
+                allocated_bytes=self._cuda.max_memory_allocated(self.device),
+                reserved_bytes=self._cuda.max_memory_reserved(self.device),
+            ),
             reserved=self._cuda.memory_reserved(self.device),
             retries=stats["num_alloc_retries"],
             total=total,

@@ -71,14 +71,19 @@ def each_level(choose: Callable[[Iterable[int]], int], levels: Sequence[Levels])
     )
 
 
-def with_context(peak: Levels, context_bytes: int) -> MemoryPeak:
-    """The allocator's peak with the process's, which has a CUDA context of that size."""
+def with_process(peak: Levels, process_bytes: int) -> MemoryPeak:
+    """The allocator's peak with the process's."""
     return MemoryPeak(
         requested_bytes=peak.requested_bytes,
         allocated_bytes=peak.allocated_bytes,
         reserved_bytes=peak.reserved_bytes,
-        process_bytes=peak.reserved_bytes + context_bytes,
+        process_bytes=process_bytes,
     )
+
+
+def with_context(peak: Levels, context_bytes: int) -> MemoryPeak:
+    """The allocator's peak in a process whose CUDA context takes that much."""
+    return with_process(peak, peak.reserved_bytes + context_bytes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ import torch
 
 from resprof.measure.host import machine_environment
 from resprof.measure.memory_history import Usage, main
+from resprof.memory.allocator import Levels
 from resprof.memory.history import HistoryAction, HistoryEvent
 from resprof.model.environment import Environment, Gpu
 
@@ -42,9 +43,7 @@ class ScriptedMemory:
 
     def usage(self) -> Usage:
         return Usage(
-            peak_requested=1,
-            peak_allocated=2,
-            peak_reserved=7,
+            peak=Levels(requested_bytes=1, allocated_bytes=2, reserved_bytes=7),
             reserved=5,
             retries=0,
             total=100,

@@ -14,15 +14,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from resprof.answers.gpu.calibrate import (
-    Arithmetic,
-    Cublas,
     Operators,
     affine,
     calibrate_on_cuda,
-    joined,
+    calibration_of,
     layers_of,
+    measure_layer,
     measure_operators,
-    taken,
 )
 from resprof.cli.main import main
 from resprof.codec import from_plain
@@ -39,7 +37,7 @@ from resprof.model.networks import resolve
 from resprof.model.recipe import MemoryFormat, Mode, Precision, Recipe, Workload
 
 MIB = 2**20
-FP32 = Arithmetic(maps="float32", weights="float32")
+FP32 = Precision.FP32
 CONTIGUOUS = MemoryFormat.CONTIGUOUS
 sizes = st.integers(min_value=0, max_value=2**40)
 batches = st.integers(min_value=1, max_value=2048)
@@ -80,7 +78,8 @@ def history() -> MemoryHistory:
 
 def operators(backward: int) -> Operators:
     return Operators(
-        cublas=Cublas(forward_bytes=32 * MIB, backward_bytes=backward),
+        cublas_forward_bytes=32 * MIB,
+        cublas_backward_bytes=backward,
         workspaces=(Workspace(shape="a", use=Use.FORWARD, constant_bytes=3, per_image_bytes=4),),
     )
 
@@ -164,7 +163,7 @@ def test_a_convolutions_workspaces_are_what_it_takes_beyond_its_results(
         4 * layer.cost.params,
     ]
     memory = ScriptedMemory(results=results, extra=[7, 0, 5 * MIB])
-    assert taken(layer, FP32, memory_format, batch, memory) == {
+    assert measure_layer(layer, FP32, memory_format, batch, memory) == {
         Use.FORWARD: 7,
         Use.INPUT_GRADIENT: 0,
         Use.WEIGHT_GRADIENT: 5 * MIB,
@@ -177,7 +176,7 @@ def test_a_batch_norms_reserve_is_what_it_keeps_beyond_result_and_statistics() -
     batch = 2
     kept = 4 * batch * torch.Size(layer.output).numel() + 2 * 4 * layer.output[0]
     memory = ScriptedMemory(results=[kept], extra=[4096])
-    assert taken(layer, FP32, CONTIGUOUS, batch, memory) == {Use.RESERVE: 4096}
+    assert measure_layer(layer, FP32, CONTIGUOUS, batch, memory) == {Use.RESERVE: 4096}
 
 
 class StillMemory(ScriptedMemory):
@@ -200,7 +199,7 @@ def test_the_childs_task_measures_every_shape_in_every_way(
     monkeypatch.setattr("resprof.answers.gpu.calibrate.BATCHES", (1, 2))
     text = measure_operators(["cifar-resnet8"], StillMemory())
     found = from_plain(Operators, json.loads(text))
-    assert found.cublas == Cublas(forward_bytes=0, backward_bytes=0)
+    assert (found.cublas_forward_bytes, found.cublas_backward_bytes) == (0, 0)
     layers = layers_of(["cifar-resnet8"])
     convolutions = sum(layer.kind is Kind.CONV for layer in layers)
     uses = 3 * convolutions + len(layers) - convolutions
@@ -221,7 +220,7 @@ def test_every_layer_of_a_calibrated_network_finds_its_shape() -> None:
 
 @pytest.mark.parametrize(("backward", "handles"), [(0, 1), (32 * MIB, 2)])
 def test_what_was_found_becomes_a_calibration(backward: int, handles: int) -> None:
-    found = joined(history(), operators(backward))
+    found = calibration_of(history(), operators(backward))
     assert found.device == "NVIDIA Test"
     assert found.capability == (10, 3)
     assert found.context_bytes == 450 * MIB
@@ -233,7 +232,7 @@ def test_what_was_found_becomes_a_calibration(backward: int, handles: int) -> No
 def test_a_history_without_a_gpu_is_refused() -> None:
     nowhere = replace(history(), environment=machine_environment())
     with pytest.raises(EnvironmentMissing, match="on which GPU"):
-        joined(nowhere, operators(0))
+        calibration_of(nowhere, operators(0))
 
 
 def test_the_file_is_written_and_read_back(
@@ -245,7 +244,7 @@ def test_the_file_is_written_and_read_back(
     assert main(["calibrate", "--device", "cuda", "-o", str(file)]) == 0
     assert capsys.readouterr().out == ""
     found = read_calibration(file)
-    assert found == replace(joined(history(), operators(0)), date=found.date)
+    assert found == replace(calibration_of(history(), operators(0)), date=found.date)
     assert main(["calibrate", "-o", str(file)]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
     assert main(["calibrate"]) == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from resprof.answers.gpu.validate_cuda import gpu_workloads, record_history
@@ -39,37 +40,15 @@ Bytes = Mapping[Use, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arithmetic:
-    """The types of torch that an operator works in: of its maps, and of batch norm's weights."""
-
-    maps: str
-    weights: str
-    tf32: bool = False
-
-
-_ARITHMETIC = {
-    precision: Arithmetic(
-        maps=precision.maps,
-        weights=precision.stored,
-        tf32=precision.only_cuda,
-    )
-    for precision in Precision
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cublas:
-    """What stays of the first matrix multiplies, in bytes: forward, and backward's thread."""
-
-    forward_bytes: int
-    backward_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Operators:
-    """What the measuring process found."""
+    """What the measuring process saw.
 
-    cublas: Cublas
+    ``cublas_forward_bytes`` and ``cublas_backward_bytes`` are what stays of the first matrix
+    multiplies, in forward and in backward's thread.
+    """
+
+    cublas_forward_bytes: int
+    cublas_backward_bytes: int
     workspaces: tuple[Workspace, ...]
 
 
@@ -85,11 +64,10 @@ def calibrate_on_cuda(
     Raises ``EnvironmentMissing`` without a device, ``NotMeasured`` where memory runs out.
     """
     history = (record or _training)()
-    found = (measure or _measured)(models)
-    return joined(history, found)
+    return calibration_of(history, (measure or _measured)(models))
 
 
-def joined(history: MemoryHistory, found: Operators) -> Calibration:
+def calibration_of(history: MemoryHistory, operators: Operators) -> Calibration:
     """The two processes' findings as a calibration."""
     environment: Environment = history.environment
     if environment.gpu is None or environment.torch is None:
@@ -104,9 +82,9 @@ def joined(history: MemoryHistory, found: Operators) -> Calibration:
         date=environment.date,
         total_bytes=history.total_bytes,
         context_bytes=history.context_bytes,
-        cublas_bytes=found.cublas.forward_bytes,
-        cublas_handles=2 if found.cublas.backward_bytes else 1,
-        workspaces=found.workspaces,
+        cublas_bytes=operators.cublas_forward_bytes,
+        cublas_handles=2 if operators.cublas_backward_bytes else 1,
+        workspaces=operators.workspaces,
     )
 
 
@@ -139,12 +117,13 @@ def affine(first: tuple[int, int], second: tuple[int, int]) -> tuple[int, int]:
 
 def measure_operators(argument: Any, memory: DeviceMemory) -> str:
     """The child's task: ``argument`` names the networks; returns ``Operators`` as JSON."""
-    # First, for what is to be seen happens once in a process.
-    cublas = _cublas(memory)
-    found = Operators(
-        cublas=cublas, workspaces=tuple(_workspaces(layers_of(argument), memory, BATCHES))
+    forward, backward = _cublas(memory)  # first, for it is to be seen once in a process
+    operators = Operators(
+        cublas_forward_bytes=forward,
+        cublas_backward_bytes=backward,
+        workspaces=tuple(_workspaces(layers_of(argument), memory, BATCHES)),
     )
-    return json.dumps(to_plain(found))
+    return json.dumps(to_plain(operators))
 
 
 def _divide_up(dividend: int, divisor: int) -> int:
@@ -169,34 +148,33 @@ def _workspaces(
     layers: Sequence[Layer], memory: DeviceMemory, batches: tuple[int, int]
 ) -> Iterator[Workspace]:
     """All layers in all precisions and layouts; precisions that compute alike are measured once."""
-    known: dict[tuple[Layer, Arithmetic, MemoryFormat], dict[Use, tuple[int, int]]] = {}
-    for layer in layers:
-        for precision, arithmetic in _ARITHMETIC.items():
-            for memory_format in MemoryFormat:
-                # Batch norm's weights may differ from its maps in type, a convolution's do not.
-                weights = arithmetic.weights if layer.kind is Kind.BN else arithmetic.maps
-                alike = Arithmetic(maps=arithmetic.maps, weights=weights, tf32=arithmetic.tf32)
-                key = (layer, alike, memory_format)
-                if key not in known:
-                    small, large = (
-                        taken(layer, alike, memory_format, batch, memory) for batch in batches
-                    )
-                    known[key] = {
-                        use: affine((batches[0], small[use]), (batches[1], large[use]))
-                        for use in small
-                    }
-                for use, (constant, per_image) in known[key].items():
-                    yield Workspace(
-                        shape=shape_text(layer, precision, memory_format),
-                        use=use,
-                        constant_bytes=constant,
-                        per_image_bytes=per_image,
-                    )
+    known: dict[tuple[object, ...], dict[Use, tuple[int, int]]] = {}
+    for layer, precision, memory_format in product(layers, Precision, MemoryFormat):
+        alike = (layer, precision.arithmetic, _weights(layer, precision), memory_format)
+        if alike not in known:
+            small, large = (
+                measure_layer(layer, precision, memory_format, batch, memory) for batch in batches
+            )
+            known[alike] = {
+                use: affine((batches[0], small[use]), (batches[1], large[use])) for use in small
+            }
+        for use, (constant, per_image) in known[alike].items():
+            yield Workspace(
+                shape=shape_text(layer, precision, memory_format),
+                use=use,
+                constant_bytes=constant,
+                per_image_bytes=per_image,
+            )
 
 
-def taken(
+def _weights(layer: Layer, precision: Precision) -> str:
+    """Batch norm's weights may differ from its maps in type, a convolution's do not."""
+    return precision.stored if layer.kind is Kind.BN else precision.maps
+
+
+def measure_layer(
     layer: Layer,
-    arithmetic: Arithmetic,
+    precision: Precision,
     memory_format: MemoryFormat,
     batch: int,
     memory: DeviceMemory,
@@ -205,21 +183,21 @@ def taken(
     import torch
 
     torch.backends.cudnn.conv.fp32_precision = (  # type: ignore[attr-defined]
-        "tf32" if arithmetic.tf32 else "ieee"
+        precision.arithmetic.fp32_precision
     )
     layout = (
         torch.channels_last
         if memory_format is MemoryFormat.CHANNELS_LAST
         else torch.contiguous_format
     )
-    maps = getattr(torch, arithmetic.maps)
+    maps = getattr(torch, precision.maps)
 
     def tensor(*shape: int) -> Tensor:
         return torch.empty(shape, dtype=maps, device=memory.device, memory_format=layout)
 
     x, gradient = tensor(batch, *layer.input), tensor(batch, *layer.output)
     if layer.kind is Kind.BN:
-        weights = getattr(torch, arithmetic.weights)
+        weights = getattr(torch, _weights(layer, precision))
         return {Use.RESERVE: _reserve(x.requires_grad_(), weights, memory)}
     kernel = layer.kernel or (1, 1)
     groups = layer.groups or 1
@@ -246,13 +224,13 @@ def _convolution(
         return call
 
     return {
-        Use.FORWARD: _beyond(forward, memory),
-        Use.INPUT_GRADIENT: _beyond(backward(True, False, False), memory),
-        Use.WEIGHT_GRADIENT: _beyond(backward(False, True, False), memory),
+        Use.FORWARD: _workspace(forward, memory),
+        Use.INPUT_GRADIENT: _workspace(backward(True, False, False), memory),
+        Use.WEIGHT_GRADIENT: _workspace(backward(False, True, False), memory),
     }
 
 
-def _beyond(call: Call, memory: DeviceMemory) -> int:
+def _workspace(call: Call, memory: DeviceMemory) -> int:
     """The peak during a call less what was there and what it returns."""
     before = memory.requested()
     memory.reset_peak()
@@ -275,8 +253,8 @@ def _reserve(x: Tensor, weights: torch.dtype, memory: DeviceMemory) -> int:
     return max(kept - result.untyped_storage().nbytes() - statistics, 0)
 
 
-def _cublas(memory: DeviceMemory) -> Cublas:
-    """A fully connected layer with a bias, forward and backward, as at a network's end."""
+def _cublas(memory: DeviceMemory) -> tuple[int, int]:
+    """What stays of a fully connected layer with a bias, forward and backward."""
     import torch
 
     device = memory.device
@@ -291,7 +269,4 @@ def _cublas(memory: DeviceMemory) -> Cublas:
     result.backward(upstream)  # type: ignore[no-untyped-call]
     gradients = (tensor.grad for tensor in (features, weight, bias))
     made = sum(grad.untyped_storage().nbytes() for grad in gradients if grad is not None)
-    return Cublas(
-        forward_bytes=max(forward, 0),
-        backward_bytes=max(memory.requested() - before - made, 0),
-    )
+    return max(forward, 0), max(memory.requested() - before - made, 0)

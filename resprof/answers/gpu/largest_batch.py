@@ -6,25 +6,30 @@ on from it: in steps that double until an answer changes, then by halving.
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from resprof.answers.gpu.device_steps import prepare_process, run_on_device
 from resprof.answers.gpu.validation import BatchTry, LargestBatchCheck
 from resprof.answers.memory.fit import largest_batch
+from resprof.answers.memory.traces import network_of
 from resprof.codec import from_plain, to_plain
 from resprof.errors import EnvironmentMissing, NotMeasured, UsageError
 from resprof.measure.memory_history import DeviceMemory, Usage, run_in_child
 from resprof.memory.calibration import Calibration
 from resprof.memory.overlay import default_overlay
 from resprof.model.architecture import Architecture
-from resprof.model.environment import Environment
-from resprof.model.networks import resolve, workload_of
+from resprof.model.environment import DeviceKind, Environment
+from resprof.model.networks import architecture_of, resolve, workload_of
 from resprof.model.recipe import MemoryFormat, Precision, Recipe, Workload, train
+
+if TYPE_CHECKING:
+    from resprof.networks.step import Steps, Watch
+
 
 LIMIT_S = 120.0
 """What one try may take: ten seconds as a rule, most of it to load libraries."""
@@ -106,6 +111,27 @@ def look_around(
     return json.dumps(to_plain(look))
 
 
+def prepare_process(recipe: Recipe) -> None:
+    """Sets what holds for the whole process: the arithmetic, and that nothing is collected."""
+    from resprof.measure.device import set_switches
+
+    set_switches(recipe)
+    gc.disable()  # when a tensor goes must not hang on when Python looks for cycles
+
+
+def run_on_device(workload: Workload, memory: DeviceMemory, watch: Watch) -> Steps:
+    """Runs the very steps that are traced; their memory stays as long as what is returned."""
+    from resprof.networks.step import empty_steps, model_without_tensors, run_steps
+
+    network = network_of(architecture_of(workload))
+    model = model_without_tensors(network)
+    kernels = DeviceKind(memory.device.type)
+    with memory.device:  # where tensors are made whose maker names no device
+        steps = empty_steps(model, network, workload.recipe, kernels=kernels, watch=watch)
+    run_steps(steps)
+    return steps
+
+
 def try_batch(argument: Any, memory: DeviceMemory) -> str:
     """A child's task: ``argument`` is a workload as JSON has it; returns a ``BatchTry`` as JSON."""
     from resprof.networks.step import Watch
@@ -127,8 +153,8 @@ def try_batch(argument: Any, memory: DeviceMemory) -> str:
         fits=error is None,
         error=error,
         seconds=time.perf_counter() - begun,
-        peak_allocated_bytes=end.peak_allocated,
-        peak_reserved_bytes=end.peak_reserved,
+        peak_allocated_bytes=end.peak.allocated_bytes,
+        peak_reserved_bytes=end.peak.reserved_bytes,
         start_bytes=start.total - start.free,
         context_bytes=end.total - end.free - end.reserved,
         retries=end.retries,
@@ -168,8 +194,8 @@ Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a search knows at its end; see ``LargestBatchCheck``."""
+class Search:
+    """What a search came to; see ``LargestBatchCheck``."""
 
     fitting: int
     failing: int | None
@@ -178,7 +204,7 @@ class Found:
 
 def find_largest(
     fits: Callable[[int], bool], start: int, *, resolution: int = 1, most_tries: int = MOST_TRIES
-) -> Found:
+) -> Search:
     """Looks for the largest batch that fits, from ``start`` outwards, to within ``resolution``."""
     answers: dict[int, bool] = {}
     batch = next_try(answers, start, resolution)
@@ -186,7 +212,7 @@ def find_largest(
         answers[batch] = fits(batch)
         batch = next_try(answers, start, resolution)
     fitting, failing = bracket(answers)
-    return Found(fitting=fitting, failing=failing, bound_hit=batch is not None)
+    return Search(fitting=fitting, failing=failing, bound_hit=batch is not None)
 
 
 def bracket(answers: Mapping[int, bool]) -> tuple[int, int | None]:
@@ -293,13 +319,13 @@ def _checked(
         check = _predicted(check, architecture, known, look.total_bytes)
         start = max(check.predicted_batch or 0, 1)
         check = replace(check, resolution=max(1, int(start * tolerance * RESOLUTION)))
-        found = find_largest(
+        search = find_largest(
             lambda batch: run(batch).fits,
             start,
             resolution=check.resolution or 1,
             most_tries=check.most_tries - len(tries),
         )
-        check = replace(check, bound_hit=found.bound_hit)
+        check = replace(check, bound_hit=search.bound_hit)
     except (NotMeasured, UsageError) as error:
         check = replace(check, failure=_sentence(error))
     return judged(_with_tries(check, tries), tolerance)
@@ -327,15 +353,15 @@ def _predicted(
     check: LargestBatchCheck, architecture: Architecture, calibration: Calibration, total_bytes: int
 ) -> LargestBatchCheck:
     """As if the device were empty, and for torch's default allocator, which comes first."""
-    found, _ = largest_batch(
+    budget, _ = largest_batch(
         architecture, check.recipe, total_bytes=total_bytes, calibration=calibration
     )
     return replace(
         check,
-        recipe=found.recipe,
-        context_bytes=found.limit.context_bytes,
-        predicted_batch=found.max_batch,
-        unproven=found.rows[0].unproven,
+        recipe=budget.recipe,
+        context_bytes=budget.limit.context_bytes,
+        predicted_batch=budget.max_batch,
+        unproven=budget.rows[0].unproven,
     )
 
 

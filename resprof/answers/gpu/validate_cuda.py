@@ -11,15 +11,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resprof.answers.gpu.device_steps import prepare_process, run_on_device
-from resprof.answers.gpu.largest_batch import Device, check_largest
+from resprof.answers.gpu.largest_batch import (
+    Device,
+    check_largest,
+    prepare_process,
+    run_on_device,
+)
 from resprof.answers.gpu.validation import GpuValidationResult, GpuValidationRow, Level, LevelCheck
 from resprof.answers.memory.fit import predict_memory
 from resprof.answers.memory.traces import trace_workload
 from resprof.codec import from_plain, to_plain
 from resprof.errors import NotMeasured, UsageError, printable_path
 from resprof.measure.memory_history import DeviceMemory, run_in_child
-from resprof.memory.allocator import MemoryPeak
+from resprof.memory.allocator import MemoryPeak, with_process
 from resprof.memory.calibration import Calibration
 from resprof.memory.history import (
     MemoryHistory,
@@ -273,12 +277,7 @@ def record_steps(argument: Any, memory: DeviceMemory) -> str:
         environment=environment,
         total_bytes=usage.total,
         context_bytes=usage.total - usage.free - usage.reserved,
-        peak=MemoryPeak(
-            requested_bytes=usage.peak_requested,
-            allocated_bytes=usage.peak_allocated,
-            reserved_bytes=usage.peak_reserved,
-            process_bytes=usage.total - usage.free,
-        ),
+        peak=with_process(usage.peak, usage.total - usage.free),
         retries=usage.retries,
         step_starts=tuple(starts),
         events=memory.events(),
