@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from resprof.answers.compare.comparison import ComparedResult
-    from resprof.answers.memory.fit import BudgetResult
+    from resprof.answers.memory.budget import BudgetResult
     from resprof.answers.roofline.bounds import RooflineResult
     from resprof.answers.sheets import Result
-    from resprof.memory.calibration import Calibration
+    from resprof.memory.overlay import Calibration
     from resprof.memory.prediction import MemoryResult
     from resprof.model.published import CheckedClaim
     from resprof.render.table import Table
@@ -158,7 +158,7 @@ def predict_memory(
     there; one of them at most.
     """
     from resprof.answers.devices import capability_of
-    from resprof.answers.memory import fit
+    from resprof.answers.memory import prediction
     from resprof.memory.rules import AllocatorKind
 
     chosen = _network(model, image)
@@ -174,7 +174,7 @@ def predict_memory(
         checkpoint=checkpoint,
     )
     calibrated = _calibration(calibration)
-    return fit.predict_memory(
+    return prediction.predict_memory(
         chosen,
         recipe,
         calibration=calibrated,
@@ -210,7 +210,7 @@ def budget(
     ``predict_memory``.
     """
     from resprof.answers.devices import memory_and_capability
-    from resprof.answers.memory.fit import largest_batch
+    from resprof.answers.memory.budget import largest_batch
 
     chosen = _network(model, image)
     recipe = recipe_in_words(
@@ -270,6 +270,6 @@ def _network(network: str | Architecture, image: Image | None = None) -> Archite
 
 
 def _calibration(file: str | Path | None) -> Calibration | None:
-    from resprof.memory.calibration import read_calibration
+    from resprof.memory.overlay import read_calibration
 
     return None if file is None else read_calibration(Path(file))

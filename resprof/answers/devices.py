@@ -1,18 +1,21 @@
-"""Devices as a user names them: by an id of the catalog, by a calibration, by their memory."""
+"""Devices as a user names them: by an id of the catalog, by a calibration, by their memory.
+
+The catalog is loaded only where a device of it is named.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex
 
-from resprof.answers.roofline.peaks import checked_rate
 from resprof.errors import UsageError, nearest, printable
-from resprof.memory.calibration import Calibration
-from resprof.model.devices import Device, devices
-from resprof.model.devices import device as device_by_id
+from resprof.memory.overlay import Calibration
 from resprof.model.recipe import Precision
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import as_size
+
+if TYPE_CHECKING:
+    from resprof.model.devices import Device
 
 Capability = tuple[int, int]
 """A compute capability: (major, minor)."""
@@ -23,6 +26,9 @@ def device_called(device_id: str, *, instead: str | None = None) -> Device:
 
     ``instead`` is what else would do, for the hint.
     """
+    from resprof.model.devices import device as device_by_id
+    from resprof.model.devices import devices
+
     found = device_by_id(device_id)
     if found is None:
         known = [each.id for each in devices()]
@@ -81,6 +87,8 @@ def memory_and_capability(
 
 
 def _modelled(device_id: str, precisions: Iterable[Precision], *, instead: str) -> Device:
+    from resprof.answers.roofline.peaks import checked_rate
+
     found = device_called(device_id, instead=instead)
     if found.vendor != "NVIDIA":
         raise UsageError(

@@ -9,8 +9,8 @@ from resprof.answers.compare.comparison import ComparedResult
 from resprof.answers.compare.sheet import compare_sheet
 from resprof.answers.flops.counts import flops
 from resprof.answers.flops.tables import long_table as counts_sheet
-from resprof.answers.memory.fit import BudgetResult
-from resprof.answers.memory.tables import budget_sheets, memory_sheet
+from resprof.answers.memory.budget import BudgetResult, budget_sheets
+from resprof.answers.memory.prediction import memory_sheet
 from resprof.answers.networks import show, show_rows_table
 from resprof.answers.paper.tables import claims_table
 from resprof.answers.roofline.bounds import RooflineResult

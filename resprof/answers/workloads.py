@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from resprof.errors import Note
 from resprof.model.recipe import Checkpoint, Mode, Recipe, Workload
@@ -60,9 +61,36 @@ def assumptions_table(assumptions: Sequence[Note]) -> Table:
     )
 
 
-def bytes_column(key: str, title: str, priority: int) -> Column:
+def bytes_column(
+    key: str,
+    title: str,
+    priority: int = 0,
+    value: Callable[[Any], object] | None = None,
+    total: Callable[[Sequence[Any]], int] | None = None,
+) -> Column:
     """A column of predicted bytes."""
-    return Column(key=key, title=title, form=Form.BYTES, origin=Origin.PREDICTED, priority=priority)
+    return Column(
+        key=key,
+        title=title,
+        form=Form.BYTES,
+        origin=Origin.PREDICTED,
+        priority=priority,
+        value=value,
+        total=total,
+    )
+
+
+def recipe_column(
+    key: str, title: str | None = None, form: Form = Form.TEXT, priority: int = 0
+) -> Column:
+    """A column of what the recipe of a result says."""
+    return Column(
+        key=key,
+        title=title or key,
+        form=form,
+        priority=priority,
+        value=lambda result: getattr(result.recipe, key),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from resprof.answers.memory.fit import BudgetResult, GridRow
+from resprof.answers.memory.budget import BudgetResult, GridRow
 from resprof.cli.main import main
 from resprof.counting.walk import count
 from resprof.memory.allocator import MemoryPeak
 from resprof.memory.budget import BudgetRow
-from resprof.memory.calibration import Calibration, calibration_text
+from resprof.memory.overlay import Calibration, calibration_text
 from resprof.memory.prediction import MemoryResult, StagePrediction
 from resprof.model.networks import resolve
 from resprof.model.recipe import Recipe

@@ -30,8 +30,8 @@ from resprof.errors import EnvironmentMissing
 from resprof.measure.host import machine_environment
 from resprof.measure.memory_history import Usage
 from resprof.memory.allocator import MemoryPeak
-from resprof.memory.calibration import Use, Workspace, read_calibration, shape_text
 from resprof.memory.history import HistoryEvent, MemoryHistory
+from resprof.memory.overlay import Use, Workspace, read_calibration, shape_text
 from resprof.model.environment import Environment, Gpu, TorchBuild
 from resprof.model.networks import resolve
 from resprof.model.recipe import MemoryFormat, Mode, Precision, Recipe, Workload

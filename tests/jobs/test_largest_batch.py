@@ -19,8 +19,7 @@ from resprof.answers.gpu.largest_batch import (
 from resprof.answers.gpu.validate_cuda import TOLERANCE
 from resprof.answers.gpu.validation import BatchTry, LargestBatchCheck
 from resprof.errors import EnvironmentMissing, NotMeasured
-from resprof.memory.calibration import Calibration
-from resprof.memory.overlay import CONTEXT
+from resprof.memory.overlay import CONTEXT, Calibration
 from resprof.model.networks import resolve
 from resprof.model.recipe import MemoryFormat, Mode, Precision, Workload, train
 from tests.jobs.model_device import ModelDevice

@@ -8,21 +8,19 @@ import pytest
 
 from resprof.counting.walk import count
 from resprof.errors import UsageError
-from resprof.memory.calibration import (
+from resprof.memory.overlay import (
     Calibration,
+    Overlay,
     Use,
     Workspace,
-    calibration_text,
-    read_calibration,
-    shape_text,
-)
-from resprof.memory.overlay import (
-    Overlay,
     calibrated_overlay,
+    calibration_text,
     cublas_bytes,
     default_overlay,
     extremes,
     overlaid,
+    read_calibration,
+    shape_text,
 )
 from resprof.memory.replay import flatten, follow
 from resprof.memory.trace import Action, Event, Role, Trace

@@ -15,8 +15,8 @@ from resprof.answers.roofline.peaks import read_peaks
 from resprof.codec import MOST_BYTES
 from resprof.errors import UsageError
 from resprof.measure.run_file import RunFile, from_line, read_run, to_line
-from resprof.memory.calibration import read_calibration
 from resprof.memory.history import read_history
+from resprof.memory.overlay import read_calibration
 from tests.records.test_run_file import a_round, two_lines
 
 READERS = (read_run, read_peaks, read_calibration, read_history)

@@ -72,7 +72,7 @@ def with_prediction(result: BenchResult) -> BenchResult:
 
     What a GPU's allocator takes is no prediction for a CPU, activation memory is the same.
     """
-    from resprof.answers.memory.fit import predict_memory
+    from resprof.answers.memory.prediction import predict_memory
 
     recipe = result.recipe
     if recipe.engine is not Engine.EAGER:

@@ -18,8 +18,8 @@ from resprof.counting.cost import Kind, Layer
 from resprof.counting.walk import count
 from resprof.errors import EnvironmentMissing
 from resprof.measure.memory_history import DeviceMemory, run_in_child
-from resprof.memory.calibration import Calibration, Use, Workspace, shape_text
 from resprof.memory.history import MemoryHistory
+from resprof.memory.overlay import Calibration, Use, Workspace, shape_text
 from resprof.model.environment import Environment
 from resprof.model.networks import resolve, workload_of
 from resprof.model.recipe import MemoryFormat, Precision

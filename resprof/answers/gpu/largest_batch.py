@@ -15,13 +15,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from resprof.answers.gpu.validation import BatchTry, LargestBatchCheck
-from resprof.answers.memory.fit import largest_batch
+from resprof.answers.memory.budget import largest_batch
 from resprof.answers.memory.traces import network_of
 from resprof.codec import from_plain, to_plain
 from resprof.errors import EnvironmentMissing, NotMeasured, UsageError
 from resprof.measure.memory_history import DeviceMemory, Usage, run_in_child
-from resprof.memory.calibration import Calibration
-from resprof.memory.overlay import default_overlay
+from resprof.memory.overlay import Calibration, default_overlay
 from resprof.model.architecture import Architecture
 from resprof.model.environment import DeviceKind, Environment
 from resprof.model.networks import architecture_of, resolve, workload_of

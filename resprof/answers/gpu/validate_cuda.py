@@ -18,13 +18,12 @@ from resprof.answers.gpu.largest_batch import (
     run_on_device,
 )
 from resprof.answers.gpu.validation import GpuValidationResult, GpuValidationRow, Level, LevelCheck
-from resprof.answers.memory.fit import predict_memory
+from resprof.answers.memory.prediction import predict_memory
 from resprof.answers.memory.traces import trace_workload
 from resprof.codec import from_plain, to_plain
 from resprof.errors import NotMeasured, UsageError, printable_path
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.allocator import MemoryPeak, with_process
-from resprof.memory.calibration import Calibration
 from resprof.memory.history import (
     MemoryHistory,
     history_lines,
@@ -33,6 +32,7 @@ from resprof.memory.history import (
     read_history,
     replay_history,
 )
+from resprof.memory.overlay import Calibration
 from resprof.memory.prediction import MemoryResult
 from resprof.model.architecture import Architecture
 from resprof.model.networks import architecture_of, resolve, workload_of

@@ -1,4 +1,7 @@
-"""The memory events of a workload, from the cache or traced now, and their judge on the CPU."""
+"""What predictions of memory are made from, and its judge on the CPU.
+
+The memory events of a workload, from the cache or traced now, and what only a GPU takes beside.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,22 @@ from importlib import metadata
 from typing import TYPE_CHECKING
 
 from resprof.codec import to_plain
-from resprof.errors import EnvironmentMissing, UsageError
+from resprof.errors import EnvironmentMissing, Note, UsageError
 from resprof.memory.cache import FORMAT, TraceCache, default_directory
+from resprof.memory.overlay import (
+    Calibration,
+    Overlay,
+    calibrated_overlay,
+    default_overlay,
+    shape_text,
+)
 from resprof.memory.trace import Action, Trace
 from resprof.model.architecture import Architecture, Block
-from resprof.model.environment import DeviceKind
 from resprof.model.networks import at_image
-from resprof.model.recipe import Engine, Phase, Recipe
+from resprof.model.recipe import Engine, Mode, Phase, Recipe
 
 if TYPE_CHECKING:
+    from resprof.model.environment import DeviceKind
     from resprof.networks.step import Network
 
 
@@ -69,6 +79,8 @@ def trace_workload(
     found = cache.load(key, recipe.batch)
     if found is not None:
         return found
+    from resprof.model.environment import DeviceKind
+
     traced = _trace(architecture, recipe, key, DeviceKind.CUDA)
     cache.store(traced)
     return traced
@@ -88,6 +100,61 @@ def trace_key(architecture: Architecture, recipe: Recipe) -> str:
     )
 
 
+def overlay_for(
+    architecture: Architecture,
+    recipe: Recipe,
+    calibration: Calibration | None,
+    capability: tuple[int, int] | None,
+) -> Overlay:
+    """What only a GPU takes beside the trace: documented defaults unless there is a calibration."""
+    if calibration is None:
+        return default_overlay(capability)
+    from resprof.counting.cost import Kind
+    from resprof.counting.walk import count
+
+    shapes = {
+        placed.name: shape_text(placed.layer, recipe.precision, recipe.memory_format)
+        for placed in count(architecture).layers()
+        if placed.layer.kind in {Kind.CONV, Kind.BN}
+    }
+    return calibrated_overlay(calibration, shapes)
+
+
+def traced_notes(recipe: Recipe, trace: Trace, calibration: Calibration | None) -> tuple[Note, ...]:
+    """What the traced steps do and leave out, and whether a calibration is of another torch."""
+    version = _release(trace.torch)
+    notes = [
+        Note(
+            code="traced",
+            message=f"the operators of torch {version}, traced without a GPU; one batch in flight, "
+            "no data loader, no EMA, no DDP",
+        )
+    ]
+    if recipe.mode is Mode.TRAIN:
+        notes.append(
+            Note(
+                code="step",
+                message="two steps with cross-entropy loss; gradients are set to None before each",
+            )
+        )
+    if recipe.precision.scaled and recipe.mode is Mode.TRAIN:
+        notes.append(Note(code="scaler", message="a GradScaler's three scalars are counted"))
+    if calibration is not None and _release(calibration.torch) != version:
+        notes.append(
+            Note(
+                code="calibrated-torch",
+                message=f"calibrated with torch {_release(calibration.torch)}, predicted for "
+                f"{version}: another release may take other workspaces",
+            )
+        )
+    return tuple(notes)
+
+
+def _release(torch: str) -> str:
+    """Without the build, which makes no difference to the operators."""
+    return torch.partition("+")[0]
+
+
 def live_peaks(architecture: Architecture, recipe: Recipe) -> LivePeaks:
     """Runs the workload on the CPU under the profiler and holds the prediction against it.
 
@@ -95,6 +162,7 @@ def live_peaks(architecture: Architecture, recipe: Recipe) -> LivePeaks:
     statistics of batch norm. To be called in a process of its own where memory is short: the run
     takes what it measures.
     """
+    from resprof.model.environment import DeviceKind
     from resprof.networks.profiler import Mark, profiled_peaks
     from resprof.networks.step import Watch, empty_steps, model_without_tensors, run_steps
 

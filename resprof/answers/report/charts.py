@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from resprof.answers.bench.results import BenchResult, BenchRow
 from resprof.answers.environment import device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
-from resprof.answers.memory.fit import Fit
+from resprof.answers.report.content import Fit
 from resprof.answers.roofline.bounds import RooflineResult, RooflineRow
 from resprof.answers.workloads import calibration_text, network_text, recipe_text, told_apart
 from resprof.measure.run import Metric

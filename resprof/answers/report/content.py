@@ -6,14 +6,17 @@ from dataclasses import dataclass
 
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.flops.counts import FlopsResult
-from resprof.answers.memory.fit import Fit
 from resprof.answers.networks import ShowResult
 from resprof.answers.roofline.bounds import RooflineResult
 from resprof.errors import Note
+from resprof.memory.allocator import MemoryPeak
+from resprof.memory.budget import BudgetRow
 from resprof.memory.prediction import MemoryResult
 from resprof.memory.replay import MemoryTimeline
+from resprof.model.devices import Device
 from resprof.model.environment import Environment
 from resprof.model.published import CheckedClaim
+from resprof.model.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,31 @@ class Counted:
     steps: tuple[FlopsResult, ...]
     shapes: tuple[ShowResult, ...]
     claims: tuple[CheckedClaim, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """The largest batch of a recipe on a device of the catalog, with the default allocator.
+
+    ``margin`` is the share of its memory that is kept free. ``answer`` is None where the device
+    does not compute in the recipe's precision.
+    """
+
+    model: str
+    recipe: Recipe
+    device: Device
+    margin: float
+    answer: BudgetRow | None
+
+    @property
+    def max_batch(self) -> int | None:
+        """The largest batch, 0 where not even one image fits; None where there is no answer."""
+        return self.answer.max_batch if self.answer else None
+
+    @property
+    def peak(self) -> MemoryPeak | None:
+        """What that batch takes; None where there is none."""
+        return self.answer.peak if self.answer else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.environment import describe, device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
-from resprof.answers.memory.tables import recipe_words
+from resprof.answers.report.charts import short_recipe
 from resprof.answers.report.content import MeasuredDevice
 from resprof.answers.workloads import told_apart
 from resprof.measure.run import Metric
@@ -150,4 +150,4 @@ def _recipe_words(recipe: Recipe) -> str:
     """What is measured, without what goes without saying."""
     usual = {MemoryFormat.CONTIGUOUS, Engine.EAGER}
     unusual = [each.value for each in (recipe.memory_format, recipe.engine) if each not in usual]
-    return ", ".join([recipe_words(recipe), *unusual])
+    return ", ".join([short_recipe(recipe), *unusual])

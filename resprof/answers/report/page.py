@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from resprof.answers.bench.tables import measured_table
 from resprof.answers.environment import describe, device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
-from resprof.answers.memory.tables import fits_matrix
 from resprof.answers.networks import show_tables
 from resprof.answers.report.content import MeasuredDevice, ReportContent
 from resprof.answers.report.counted import FRONT, chosen, network_table
 from resprof.answers.report.front import costs_table, speeds_table
-from resprof.answers.report.predicted import CHARTS, network_memory
+from resprof.answers.report.predicted import CHARTS, fits_matrix, network_memory
 from resprof.model.published import Verdict
 from resprof.render.chart import slug
 from resprof.render.document import Document, Exhibit, Placed, Section

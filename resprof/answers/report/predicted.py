@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
-from resprof.answers.memory.fit import Fit, largest_batch, predict_memory
-from resprof.answers.memory.tables import (
-    fits_matrix,
-    fits_table,
+from resprof.answers.memory.budget import batch_column, largest_batch
+from resprof.answers.memory.prediction import (
     memory_overview,
     memory_sheet,
+    predict_memory,
     stage_rows,
 )
 from resprof.answers.memory.traces import trace_workload
-from resprof.answers.report.charts import memory_chart, roofline_chart, stages_chart, timeline_chart
-from resprof.answers.report.content import Counted, Predicted
+from resprof.answers.report.charts import (
+    memory_chart,
+    roofline_chart,
+    short_recipe,
+    stages_chart,
+    timeline_chart,
+)
+from resprof.answers.report.content import Counted, Fit, Predicted
 from resprof.answers.roofline.bounds import RooflineResult
 from resprof.answers.roofline.peaks import computes_in
 from resprof.answers.roofline.roofline import Against, roofline
-from resprof.answers.workloads import assumptions_table
+from resprof.answers.workloads import assumptions_table, bytes_column, recipe_column
 from resprof.errors import Note
 from resprof.memory.budget import MARGIN
 from resprof.memory.overlay import default_overlay
@@ -36,7 +42,8 @@ from resprof.model.networks import resolve
 from resprof.model.recipe import Mode, Precision, Recipe, infer, train
 from resprof.render.chart import Chart, chart_table, slug
 from resprof.render.document import Exhibit
-from resprof.render.table import Table
+from resprof.render.table import Column, Form, Origin, Table, tabulate
+from resprof.units import format_bytes, format_count, format_percent
 
 NETWORKS = ("resnet18", "resnet50", "resnet50-v1.5", "resnet101", "resnet152")
 DEVICES = ("t4", "a10", "a100-sxm4-40gb", "a100-sxm4-80gb", "h100-sxm", "h200-sxm")
@@ -165,6 +172,106 @@ def predicted_exhibits(predicted: Predicted, counted: Counted) -> tuple[Exhibit,
         ),
         *(_drawn(chart, summary) for chart, summary in _charts(predicted, counted)),
     )
+
+
+_FITS_TITLE = "The largest batch that fits, predicted"
+
+
+def fits_matrix(fits: Sequence[Fit], torch: str) -> Table:
+    """A row for each network and recipe, a column for each device."""
+    batches = {(fit.model, fit.recipe, fit.device): fit.max_batch for fit in fits}
+
+    def on(device: Device) -> Column:
+        return batch_column(
+            f"{device.id}_max_batch",
+            device.name,
+            value=lambda row: batches.get((*row, device)),
+        )
+
+    return tabulate(
+        (
+            Column(key="model", title="model", value=itemgetter(0)),
+            Column(key="recipe", title="recipe", value=lambda row: short_recipe(row[1])),
+            *(on(device) for device in dict.fromkeys(fit.device for fit in fits)),
+        ),
+        dict.fromkeys((fit.model, fit.recipe) for fit in fits),
+        name="fits",
+        title=_FITS_TITLE,
+        subtitle=_fits_subtitle(fits, torch),
+        notes=tuple(_fits_notes(fits)),
+    )
+
+
+def fits_table(fits: Sequence[Fit], torch: str) -> Table:
+    """The same with a row for each device and all that is known of the answer."""
+    return tabulate(
+        (
+            Column(key="model", title="model"),
+            recipe_column("mode"),
+            recipe_column("precision"),
+            recipe_column("image", form=Form.SHAPE),
+            Column(key="device", title="device", value=lambda fit: fit.device.id),
+            Column(
+                key="device_memory_bytes",
+                title="memory",
+                form=Form.BYTES,
+                origin=Origin.PUBLISHED,
+                value=lambda fit: fit.device.memory_bytes,
+            ),
+            batch_column("max_batch", "largest"),
+            batch_column(
+                "max_batch_multiple_of_8",
+                "multiple of 8",
+                value=lambda fit: fit.answer and fit.answer.max_batch_multiple_of_8,
+            ),
+            batch_column(
+                "max_proven_batch",
+                "below 2^31",
+                value=lambda fit: fit.answer and fit.answer.max_proven_batch,
+            ),
+            bytes_column(
+                "process_bytes", "process", 1, lambda fit: fit.peak and fit.peak.process_bytes
+            ),
+        ),
+        fits,
+        name="fits",
+        title=_FITS_TITLE,
+        subtitle=_fits_subtitle(fits, torch),
+        notes=tuple(_fits_notes(fits)),
+    )
+
+
+def _fits_subtitle(fits: Sequence[Fit], torch: str) -> str:
+    trained = next((fit.recipe for fit in fits if fit.recipe.mode is Mode.TRAIN), None)
+    step = f"; training with {trained.optimizer} ({trained.optimizer_impl})" if trained else ""
+    height, width = fits[0].recipe.image
+    return (
+        f"images of {height}x{width}, contiguous, eager{step}; default allocator, uncalibrated; "
+        f"{format_percent(fits[0].margin, 0)} of the memory kept free; traced with torch {torch}"
+    )
+
+
+def _fits_notes(fits: Sequence[Fit]) -> Iterator[str]:
+    lacking = dict.fromkeys(
+        (fit.device.name, fit.recipe.precision) for fit in fits if fit.answer is None
+    )
+    for device in dict.fromkeys(device for device, _ in lacking):
+        needing = " and ".join(precision for each, precision in lacking if each == device)
+        yield f"\N{EM DASH}: {device} does not compute in the type of {needing}."
+    answers = [fit.answer for fit in fits if fit.answer is not None]
+    unproven = [row.max_proven_batch for row in answers if row.unproven and row.max_proven_batch]
+    if unproven:
+        yield (
+            f"Above {format_count(min(unproven))} images a tensor passes 2^31 elements: kernels "
+            "count otherwise there, and such a batch is unproven."
+        )
+    if any(row.max_batch == 0 for row in answers):
+        yield "0: not even one image fits."
+    memory = "; ".join(
+        f"{device.name} {format_bytes(device.memory_bytes)}"
+        for device in dict.fromkeys(fit.device for fit in fits)
+    )
+    yield f"Memory as the vendors print it, with 1 GB = 10^9 bytes: {memory}."
 
 
 def predicted_stems(networks: Iterable[str]) -> list[str]:

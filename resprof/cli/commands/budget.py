@@ -50,10 +50,14 @@ def budget(
     """Find the largest batch for a memory budget, without a GPU."""
     out = output.checked()
     from resprof.answers.devices import memory_and_capability
-    from resprof.answers.memory.fit import largest_batch
-    from resprof.answers.memory.tables import budget_sheets, budget_table, grid_table
+    from resprof.answers.memory.budget import (
+        budget_sheets,
+        budget_table,
+        grid_table,
+        largest_batch,
+    )
     from resprof.answers.workloads import assumptions_table
-    from resprof.memory.calibration import read_calibration
+    from resprof.memory.overlay import read_calibration
 
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
     total, capability = memory_and_capability(memory, device, calibrated, precision)

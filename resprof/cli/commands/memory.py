@@ -54,10 +54,14 @@ def memory(
         for size in batches
     ]
     from resprof.answers.devices import capability_of
-    from resprof.answers.memory.fit import predict_memory
-    from resprof.answers.memory.tables import memory_overview, memory_sheet, memory_tables
+    from resprof.answers.memory.prediction import (
+        memory_overview,
+        memory_sheet,
+        memory_tables,
+        predict_memory,
+    )
     from resprof.answers.workloads import assumptions_table
-    from resprof.memory.calibration import read_calibration
+    from resprof.memory.overlay import read_calibration
     from resprof.memory.rules import AllocatorKind
 
     kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT

@@ -18,7 +18,7 @@ from resprof.units import parse_share
 
 if TYPE_CHECKING:
     from resprof.answers.gpu.validation import GpuValidationResult
-    from resprof.memory.calibration import Calibration
+    from resprof.memory.overlay import Calibration
 
 
 class Part(StrEnum):
@@ -142,7 +142,7 @@ def _answered(result: GpuValidationResult, out: Output) -> int:
 
 
 def _calibration(name: str | None) -> Calibration | None:
-    from resprof.memory.calibration import read_calibration
+    from resprof.memory.overlay import read_calibration
 
     return read_calibration(Path(name)) if name is not None else None
 
