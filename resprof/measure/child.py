@@ -1,4 +1,4 @@
-"""The process that measures one configuration: an order on stdin, records on stdout, line by line.
+"""The task of the process that measures one configuration, and emits its records line by line.
 
 It writes its environment, each round when it is taken, and at last how it ended. Networks measured
 in one process would bias each other: caches, allocator and clocks keep what the one before left.
@@ -6,10 +6,6 @@ in one process would bias each other: caches, allocator and clocks keep what the
 
 from __future__ import annotations
 
-import importlib
-import json
-import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -17,7 +13,7 @@ import torch
 
 from resprof.codec import from_plain
 from resprof.errors import ResprofError
-from resprof.measure.bound import explain, private_stdout
+from resprof.measure import worker
 from resprof.measure.clock import Clock, CpuClock
 from resprof.measure.cuda import CudaClock
 from resprof.measure.device import choose_device, gpu, is_out_of_memory, set_switches, torch_build
@@ -35,27 +31,23 @@ from resprof.measure.run_file import Record, to_line
 from resprof.measure.subject import Subject, Work, prepare
 from resprof.measure.tiles import Tiled
 from resprof.model.environment import DeviceKind
-from resprof.model.recipe import Workload
 
 
-def main() -> int:
-    """Runs the order on stdin; the exit code is that of the error, 0 without one."""
-    out = private_stdout()
+def measure(plain: object, write: worker.Emit) -> None:
+    """Measures what the order says; the last record tells how it ended."""
+    order = from_plain(Order, plain)
 
     def emit(record: Record) -> None:
-        out.write(to_line(record))
-        out.flush()
+        write(to_line(record))
 
-    order = from_plain(Order, json.load(sys.stdin))
     try:
         _run(order, emit)
-    except ResprofError as error:
-        return explain(error)
+    except ResprofError:
+        raise
     except Exception as error:
         full = is_out_of_memory(error)
         outcome = Outcome.OUT_OF_MEMORY if full else Outcome.FAILED
-        emit(_ended(order, outcome, _first_line(error), None))
-    return 0
+        emit(_ended(order, outcome, worker.first_line(error), None))
 
 
 def _run(order: Order, emit: Emit) -> None:
@@ -74,7 +66,8 @@ def _run(order: Order, emit: Emit) -> None:
             )
         )
         baseline = resident_bytes()
-        work = prepare(_load(order.subject)(order.workload), recipe, device)
+        subject: Subject = worker.named(order.subject)(order.workload)
+        work = prepare(subject, recipe, device)
         clock: Clock = CudaClock(device) if kind is DeviceKind.CUDA else CpuClock()
         known = reset_resident_peak()
         first_call_s, warm_up, stop = _measured(order, work, clock, nvml, emit)
@@ -117,18 +110,6 @@ def _measured(
 
 def _nothing() -> None:
     """The CPU has no telemetry."""
-
-
-def _load(name: str) -> Callable[[Workload], Subject]:
-    module, _, function = name.partition(":")
-    found: Callable[[Workload], Subject] = getattr(importlib.import_module(module), function)
-    return found
-
-
-def _first_line(error: Exception) -> str:
-    """What it is and the first line of what it says: torch lets advice follow, line by line."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 
 
 def _ended(

@@ -1,24 +1,20 @@
 """The memory of a CUDA device as its allocator tells it, asked in a process of its own.
 
-The child takes an order on stdin, runs the task that it names and writes the task's text to
-stdout. A process that ran something before would start with its
-segments, handles and kernels. Only ``CudaMemory`` touches CUDA; the parent's side loads no torch.
+A process that ran something before would start with its segments, handles and kernels. Only
+``CudaMemory`` touches CUDA; the parent's side loads no torch.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
+import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
-from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
-from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
+from resprof.errors import EnvironmentMissing, NotMeasured
 from resprof.measure.host import machine_environment
+from resprof.measure.worker import Emit, ask_worker, named
 from resprof.memory.allocator import Levels
 from resprof.memory.history import HistoryAction, HistoryEvent
 from resprof.model.environment import DeviceKind, Environment
@@ -27,14 +23,14 @@ if TYPE_CHECKING:
     import torch
 
 
-COMMAND = command("resprof.measure.memory_history")
+DEVICE = f"{__name__}:CudaMemory"
+"""What opens the device in the child."""
 _OPERATOR = re.compile(r"\bat::_ops::(\w+)::(?:call|redispatch)\b")
 _ONLY_MAKE_ROOM = ("empty", "clone", "contiguous", "resize")
 """Operators that others call for memory; who called them says more."""
 _ACTIONS = {action.value: action for action in HistoryAction}
 _NOT_INHERITED = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 """Predictions are for the allocator's default settings."""
-_ERRORS: tuple[type[ResprofError], ...] = (UsageError, EnvironmentMissing, NotMeasured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +77,7 @@ class DeviceMemory(Protocol):
 
 
 Task = Callable[[Any, DeviceMemory], str]
-"""What a child runs: takes the order's argument, returns what goes to stdout."""
+"""What a child runs: takes the order's argument, returns a text."""
 
 
 class CudaMemory:
@@ -174,53 +170,29 @@ def operator_of(frames: Sequence[str]) -> str:
 def run_in_child(task: str, argument: object, *, limit_s: float) -> str:
     """Runs ``module:function`` in a process of its own on the CUDA device; returns its text.
 
-    ``argument`` is of what JSON knows. Raises ``EnvironmentMissing`` without a device,
+    ``argument`` arrives there as what JSON knows. Raises ``EnvironmentMissing`` without a device,
     ``NotMeasured`` where memory runs out, the process dies or takes longer than ``limit_s``.
     """
-    known = {name: value for name, value in inherited().items() if name not in _NOT_INHERITED}
-    try:
-        done = subprocess.run(
-            COMMAND,
-            input=json.dumps({"task": task, "argument": argument}),
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            # Names from the dynamic symbol table do, and need no debug information.
-            env=known | {"TORCH_SYMBOLIZE_MODE": "dladdr"},
-            timeout=limit_s,
-            start_new_session=True,  # an interrupt reaches this process, which ends the child
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise NotMeasured(
-            f"the measurement did not end within {limit_s:g} s", hint="see what keeps the GPU busy"
-        ) from None
-    if done.returncode == 0:
-        return done.stdout
-    last = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-    raise_explained(done.returncode, last, _ERRORS)
-    raise NotMeasured(
-        f"the measuring process failed: {last[-1]}",
-        hint="run it again, and report that line if it comes again",
+    known = {name: value for name, value in os.environ.items() if name not in _NOT_INHERITED}
+    return ask_worker(
+        f"{__name__}:{run_task.__name__}",
+        {"device": DEVICE, "task": task, "argument": argument},
+        name="the measuring process",
+        limit_s=limit_s,
+        # Names from the dynamic symbol table do, and need no debug information.
+        environ=known | {"TORCH_SYMBOLIZE_MODE": "dladdr"},
     )
 
 
-def main(open_memory: Callable[[], DeviceMemory] = CudaMemory) -> int:
-    """Runs the order on stdin; the exit code is that of the error, 0 without one."""
-    out = private_stdout()
-    order = json.load(sys.stdin)
-    module, _, function = order["task"].partition(":")
+def run_task(order: dict[str, Any], emit: Emit) -> None:
+    """Opens the device, runs the task that the order names on it and emits its text."""
     try:
-        memory = open_memory()
-        task: Task = getattr(importlib.import_module(module), function)
-        out.write(task(order["argument"], memory))
-        out.flush()
-    except ResprofError as error:
-        return explain(error)
+        memory: DeviceMemory = named(order["device"])()
+        task: Task = named(order["task"])
+        emit(task(order["argument"], memory))
     except (RuntimeError, MemoryError) as error:
         from resprof.measure.device import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise
-        return explain(NotMeasured("the GPU ran out of memory", hint="choose a smaller batch"))
-    return 0
+        raise NotMeasured("the GPU ran out of memory", hint="choose a smaller batch") from None

@@ -1,17 +1,13 @@
-"""A CUDA device for tests of what runs in child processes: the CPU, with scripted figures.
-
-As a program it is a child process on such a device.
-"""
+"""A CUDA device for tests of what runs in child processes: the CPU, with scripted figures."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import torch
 
 from resprof.measure.host import machine_environment
-from resprof.measure.memory_history import Usage, main
+from resprof.measure.memory_history import Usage
 from resprof.memory.allocator import Levels
 from resprof.memory.history import HistoryAction, HistoryEvent
 from resprof.model.environment import Environment, Gpu
@@ -58,7 +54,3 @@ class ScriptedMemory:
 
     def reset_peak(self) -> None:
         raise NotImplementedError
-
-
-if __name__ == "__main__":
-    sys.exit(main(ScriptedMemory))

@@ -6,10 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resprof.measure import launch
+from resprof.answers.bench import launches
+from resprof.measure.launch import run_child
 from resprof.measure.run import LaunchEnd, LaunchStart, Order, Outcome, Plan
 from resprof.measure.run_file import Record
 from resprof.model.environment import Environment, HostState
@@ -38,7 +40,7 @@ def command(script: str) -> tuple[str, ...]:
 
 def let_children_do(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
     """Puts the stand-in in the place of the real child."""
-    monkeypatch.setattr(launch, "COMMAND", command(script))
+    monkeypatch.setattr(launches, "run_child", partial(run_child, command=command(script)))
 
 
 @dataclass

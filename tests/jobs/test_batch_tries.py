@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -36,7 +36,8 @@ def workload(batch: int, model: str = "cifar-resnet8", **changes: object) -> Wor
 @pytest.fixture
 def scripted_child(monkeypatch: pytest.MonkeyPatch) -> None:
     """Child processes find a scripted device."""
-    monkeypatch.setattr(memory_history, "COMMAND", (sys.executable, scripted_memory.__file__))
+    monkeypatch.setenv("PYTHONPATH", str(Path(scripted_memory.__file__).parent))
+    monkeypatch.setattr(memory_history, "DEVICE", "scripted_memory:ScriptedMemory")
 
 
 @pytest.mark.parametrize("precision", [Precision.FP32, Precision.AMP_FP16])

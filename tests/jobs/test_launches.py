@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -18,6 +19,7 @@ from resprof.answers.bench.results import Flag, Over
 from resprof.answers.bench.run import results_of
 from resprof.errors import EnvironmentMissing, UsageError
 from resprof.measure.host import machine_environment
+from resprof.measure.launch import run_child
 from resprof.measure.run import (
     EnergyWindow,
     LaunchEnd,
@@ -47,6 +49,7 @@ from tests.jobs.stand_in_child import end_of, environment_of, rounds_of
 
 MEASURED, FULL, FAILED = Outcome.MEASURED, Outcome.OUT_OF_MEMORY, Outcome.FAILED
 HERE = environment_of()
+DEAD = (sys.executable, "-c", "exit(1)")
 
 
 @pytest.fixture
@@ -122,7 +125,7 @@ def test_a_child_that_dies_is_a_failed_launch_with_its_last_words(
 def test_a_child_that_dies_before_its_first_word_has_no_figures(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("resprof.measure.launch.COMMAND", (sys.executable, "-c", "exit(1)"))
+    monkeypatch.setattr(job, "run_child", partial(run_child, command=DEAD))
     records = run([workload()], path)
     (result,) = results_of(records)
     assert (result.outcome, result.device) == (FAILED, None)

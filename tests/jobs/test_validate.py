@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from resprof.answers.gpu import validation
 from resprof.answers.gpu.validation import validate_on_cpu, workloads
 from resprof.answers.memory.traces import LivePeaks
 from resprof.cli.main import main
@@ -77,6 +79,18 @@ def test_bad_input_gets_two_lines(
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
+@pytest.fixture
+def dying(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets the judge do that in the place of its task."""
+
+    def of(ending: str) -> None:
+        (tmp_path / "dying.py").write_text(f"import os, signal\ndef judge(*_):\n    {ending}\n")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setattr(validation, "TASK", "dying:judge")
+
+    return of
+
+
 @pytest.mark.parametrize(
     ("dies_of", "said", "advice"),
     [
@@ -85,14 +99,13 @@ def test_bad_input_gets_two_lines(
     ],
 )
 def test_a_process_that_ends_before_its_time_is_not_a_bug(
-    monkeypatch: pytest.MonkeyPatch,
+    dying: Callable[[str], None],
     capsys: pytest.CaptureFixture[str],
     dies_of: str,
     said: str,
     advice: str,
 ) -> None:
-    child = (sys.executable, "-c", f"import os, signal; {dies_of}")
-    monkeypatch.setattr("resprof.answers.gpu.validation.COMMAND", child)
+    dying(dies_of)
     assert main(["validate", "cifar-resnet8"]) == 4
     error, hint = capsys.readouterr().err.splitlines()
     assert said in error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,10 +19,11 @@ on_gpu = [
 ]
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="torch sees a CUDA device")
 
-_CHILD = """
-import sys
+_SCRIPT = """
 from resprof.errors import UsageError
-from resprof.measure.memory_history import main
+
+def device():
+    return "a device"
 
 def joined(argument, memory):
     print("a library says something")
@@ -40,8 +41,6 @@ def broken(argument, memory):
 def slow(argument, memory):
     import time
     time.sleep(60)
-
-sys.exit(main(lambda: "a device"))
 """
 
 
@@ -94,12 +93,14 @@ def test_a_trace_of_torch_becomes_plain_events() -> None:
 
 
 @pytest.fixture
-def scripted_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory_history, "COMMAND", (sys.executable, "-c", _CHILD))
+def scripted_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scripted.py").write_text(_SCRIPT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setattr(memory_history, "DEVICE", "scripted:device")
 
 
 def test_only_the_tasks_text_comes_back(scripted_child: None) -> None:
-    assert run_in_child("__main__:joined", "work", limit_s=60) == "work on a device"
+    assert run_in_child("scripted:joined", "work", limit_s=60) == "work on a device"
 
 
 @pytest.mark.parametrize(
@@ -114,12 +115,12 @@ def test_a_childs_error_is_the_parents(
     scripted_child: None, task: str, error: type[ResprofError], word: str
 ) -> None:
     with pytest.raises(error, match=word):
-        run_in_child(f"__main__:{task}", None, limit_s=60)
+        run_in_child(f"scripted:{task}", None, limit_s=60)
 
 
 def test_a_child_that_hangs_is_ended(scripted_child: None) -> None:
     with pytest.raises(NotMeasured, match="did not end within 2 s"):
-        run_in_child("__main__:slow", None, limit_s=2)
+        run_in_child("scripted:slow", None, limit_s=2)
 
 
 @without_gpu

@@ -6,14 +6,13 @@ finds the shapes that it shares with them.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from resprof.answers.gpu.validate_cuda import gpu_workloads, record_history
-from resprof.codec import from_plain, to_plain
+from resprof.codec import from_json, to_json
 from resprof.counting.cost import Kind, Layer
 from resprof.counting.walk import count
 from resprof.errors import EnvironmentMissing
@@ -123,7 +122,7 @@ def measure_operators(argument: Any, memory: DeviceMemory) -> str:
         cublas_backward_bytes=backward,
         workspaces=tuple(_workspaces(layers_of(argument), memory, BATCHES)),
     )
-    return json.dumps(to_plain(operators))
+    return to_json(operators, indent=None)
 
 
 def _divide_up(dividend: int, divisor: int) -> int:
@@ -141,7 +140,7 @@ def _training() -> MemoryHistory:
 
 def _measured(models: Sequence[str]) -> Operators:
     task = f"{__name__}:{measure_operators.__name__}"
-    return from_plain(Operators, json.loads(run_in_child(task, list(models), limit_s=LIMIT_S)))
+    return from_json(Operators, run_in_child(task, list(models), limit_s=LIMIT_S))
 
 
 def _workspaces(

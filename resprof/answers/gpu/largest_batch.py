@@ -7,7 +7,6 @@ on from it: in steps that double until an answer changes, then by halving.
 from __future__ import annotations
 
 import gc
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from resprof.answers.gpu.validation import BatchTry, LargestBatchCheck
 from resprof.answers.memory.budget import largest_batch
 from resprof.answers.memory.traces import network_of
-from resprof.codec import from_plain, to_plain
+from resprof.codec import from_json, from_plain, to_json
 from resprof.errors import EnvironmentMissing, NotMeasured, UsageError
 from resprof.measure.memory_history import DeviceMemory, Usage, run_in_child
 from resprof.memory.overlay import Calibration, default_overlay
@@ -66,13 +65,13 @@ class CudaDevice:
     def look(self) -> DeviceLook:
         """How the device stands, which takes two processes at once."""
         text = run_in_child(f"{__name__}:{look_around.__name__}", None, limit_s=LIMIT_S)
-        return from_plain(DeviceLook, json.loads(text))
+        return from_json(DeviceLook, text)
 
     def run(self, workload: Workload) -> BatchTry:
         """Setup and two steps."""
         task = f"{__name__}:{try_batch.__name__}"
-        text = run_in_child(task, to_plain(workload), limit_s=LIMIT_S)
-        return from_plain(BatchTry, json.loads(text))
+        text = run_in_child(task, workload, limit_s=LIMIT_S)
+        return from_json(BatchTry, text)
 
 
 def free_beside() -> int | None:
@@ -107,7 +106,7 @@ def look_around(
         total_bytes=own.total,
         in_use_bytes=None if context is None else max(own.total - own.free - context, 0),
     )
-    return json.dumps(to_plain(look))
+    return to_json(look, indent=None)
 
 
 def prepare_process(recipe: Recipe) -> None:
@@ -158,7 +157,7 @@ def try_batch(argument: Any, memory: DeviceMemory) -> str:
         context_bytes=end.total - end.free - end.reserved,
         retries=end.retries,
     )
-    return json.dumps(to_plain(tried))
+    return to_json(tried, indent=None)
 
 
 def _ran_out(error: BaseException, usage: Usage) -> bool:

@@ -5,13 +5,12 @@ Medians of calls between events, on normal values: power and clocks depend on th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from resprof.answers.roofline.peaks import MeasuredPeaks
-from resprof.codec import from_plain, to_plain
+from resprof.codec import from_json, to_json
 from resprof.errors import EnvironmentMissing
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.model.recipe import Arithmetic
@@ -45,7 +44,7 @@ def peaks_on_cuda(*, run: Run = run_in_child) -> tuple[MeasuredPeaks, ...]:
     task = f"{__name__}:{measure_peaks.__name__}"
     argument = {"side": SIDE, "bytes": COPIED_BYTES, "calls": _CALLS, "warm_up_s": _WARM_UP_S}
     lines = run(task, argument, limit_s=LIMIT_S).splitlines()
-    return tuple(from_plain(MeasuredPeaks, json.loads(line)) for line in lines)
+    return tuple(from_json(MeasuredPeaks, line) for line in lines)
 
 
 def measure_peaks(argument: Any, memory: DeviceMemory) -> str:
@@ -55,7 +54,7 @@ def measure_peaks(argument: Any, memory: DeviceMemory) -> str:
     matmul = torch.backends.cuda.matmul
     before = matmul.fp32_precision
     try:
-        return "".join(json.dumps(to_plain(each)) + "\n" for each in _peaks(argument, memory))
+        return "".join(to_json(each, indent=None) for each in _peaks(argument, memory))
     finally:
         matmul.fp32_precision = before
 

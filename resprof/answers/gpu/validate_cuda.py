@@ -20,7 +20,7 @@ from resprof.answers.gpu.largest_batch import (
 from resprof.answers.gpu.validation import GpuValidationResult, GpuValidationRow, Level, LevelCheck
 from resprof.answers.memory.prediction import predict_memory
 from resprof.answers.memory.traces import trace_workload
-from resprof.codec import from_plain, to_plain
+from resprof.codec import from_plain
 from resprof.errors import NotMeasured, UsageError, printable_path
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.allocator import MemoryPeak, with_process
@@ -251,7 +251,7 @@ def compared(
 def record_history(workload: Workload) -> MemoryHistory:
     """Runs the workload's setup and two steps on the CUDA device, in a process of its own."""
     task = f"{__name__}:{record_steps.__name__}"
-    text = run_in_child(task, to_plain(workload), limit_s=LIMIT_S)
+    text = run_in_child(task, workload, limit_s=LIMIT_S)
     return history_of(text.splitlines())
 
 

@@ -7,18 +7,14 @@ only a GPU takes come after it and need a GPU.
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from resprof.answers.memory.traces import LivePeaks, live_peaks
-from resprof.codec import from_plain, to_plain
-from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
-from resprof.measure.bound import command, explain, inherited, private_stdout, raise_explained
+from resprof.codec import from_json, from_plain, to_json
 from resprof.measure.host import machine_environment
+from resprof.measure.worker import Emit, ask_worker
 from resprof.memory.history import EventMatch, ReplayCheck
 from resprof.model.architecture import Architecture
 from resprof.model.environment import Environment
@@ -186,7 +182,7 @@ class GpuValidationResult:
         return (*self.rows, *self.largest)
 
 
-COMMAND = command("resprof.answers.gpu.validation")
+TASK = f"{__name__}:ask_profiler"
 TOLERANCE = 0.0005
 _SIDE = (64, 64)
 _TRAIN = train(batch=4, image=_SIDE)
@@ -250,44 +246,11 @@ def validate_on_cpu(
 
 
 def _in_own_process(architecture: Architecture, recipe: Recipe) -> LivePeaks:
-    done = subprocess.run(
-        COMMAND,
-        input=json.dumps(to_plain([architecture, recipe])),
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        env=inherited(),
-        start_new_session=True,  # an interrupt reaches this process, which ends the child
-        check=False,
-    )
-    if done.returncode == 0:
-        predicted, measured = json.loads(done.stdout)
-        return LivePeaks(predicted=_by_phase(predicted), measured=_by_phase(measured))
-    if done.returncode < 0:
-        raise NotMeasured(
-            f"the process that ran {architecture.id} was killed",
-            hint="that is mostly want of memory: choose a smaller network, or free some",
-        )
-    last = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-    raise_explained(done.returncode, last, (UsageError, EnvironmentMissing, NotMeasured))
-    raise NotMeasured(
-        f"the process that ran {architecture.id} failed: {last[-1]}",
-        hint="run it again, and report that line if it comes again",
-    )
+    name = f"the process that ran {architecture.id}"
+    return from_json(LivePeaks, ask_worker(TASK, (architecture, recipe), name=name))
 
 
-def main() -> int:
-    """Runs the network and the recipe on stdin; the exit code is that of the error."""
-    out = private_stdout()
-    architecture, recipe = json.load(sys.stdin)
-    try:
-        peaks = live_peaks(from_plain(Architecture, architecture), from_plain(Recipe, recipe))
-    except ResprofError as error:
-        return explain(error)
-    out.write(json.dumps([peaks.predicted, peaks.measured]))
-    out.flush()
-    return 0
-
-
-def _by_phase(peaks: dict[str, int]) -> dict[Phase, int]:
-    return {Phase(name): peak for name, peak in peaks.items()}
+def ask_profiler(order: object, emit: Emit) -> None:
+    """Runs a network by a recipe under torch's profiler and emits its live peaks."""
+    architecture, recipe = from_plain(tuple[Architecture, Recipe], order)
+    emit(to_json(live_peaks(architecture, recipe), indent=None))
