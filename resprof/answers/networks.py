@@ -11,8 +11,8 @@ from resprof.answers.flops.counts import PaperFigure, paper_figure
 from resprof.answers.flops.tables import CONVENTION, MODEL, paper_sentence, published_figure
 from resprof.counting.cost import Cost, StageCost
 from resprof.counting.walk import count
-from resprof.model.architecture import Architecture, Block, Stage, StrideIn
-from resprof.model.families import MEMBERS, Member
+from resprof.model.architecture import Architecture, StrideIn
+from resprof.model.families import Member, family_of, members
 from resprof.model.networks import describe, options, resolve
 from resprof.render.table import Column, Form, Origin, Table, record, tabulate
 
@@ -65,7 +65,7 @@ class ListedNetwork:
 
 def networks() -> tuple[ListedNetwork, ...]:
     """Every listed network with its cost by default."""
-    return tuple(_listed(member, resolve(member.name)) for member in MEMBERS.values())
+    return tuple(_listed(member, resolve(member.name)) for member in members().values())
 
 
 def _listed(member: Member, architecture: Architecture) -> ListedNetwork:
@@ -76,43 +76,13 @@ def _listed(member: Member, architecture: Architecture) -> ListedNetwork:
 def show(architecture: Architecture) -> ShowResult:
     """What each stage is made of, in the paper's notation, with its output size."""
     cost = count(architecture)
-    texts = dict(_rows(architecture))
+    texts = dict(family_of(architecture).table(architecture))
     return ShowResult(
         architecture=architecture,
         rows=tuple(ShownStage(part=stage, layers=texts[stage.stage]) for stage in cost.stages()),
         cost=cost.total,
         paper=paper_figure(cost),
     )
-
-
-def _rows(architecture: Architecture) -> list[tuple[str, str]]:
-    rows = []
-    stem = architecture.stem
-    if stem is not None:
-        stride = f", stride {stem.stride}" if stem.stride > 1 else ""
-        rows.append(("conv1", f"{stem.kernel}x{stem.kernel}, {stem.channels}{stride}"))
-    for index, stage in enumerate(architecture.stages):
-        text = f"[{_block(architecture, stage)}] x {stage.blocks}"
-        if index == 0 and stem is not None and stem.pool:
-            text = f"3x3 max pool, stride 2; {text}"
-        if architecture.block is Block.CONV:
-            text = f"{text}; 2x2 max pool, stride 2"
-        rows.append((stage.name, text))
-    hidden = "".join(f"{features}-d fc, " for features in architecture.hidden)
-    pool = "average pool, " if architecture.block is not Block.CONV else ""
-    rows.append(("fc", f"{pool}{hidden}{architecture.classes}-d fc"))
-    return rows
-
-
-def _block(architecture: Architecture, stage: Stage) -> str:
-    groups = f" in {architecture.groups} groups" if architecture.groups > 1 else ""
-    match architecture.block:
-        case Block.BOTTLENECK:
-            return f"1x1, {stage.inner}; 3x3, {stage.inner}{groups}; 1x1, {stage.outer}"
-        case Block.BASIC:
-            return f"3x3, {stage.inner}; 3x3, {stage.outer}"
-        case Block.CONV:
-            return f"3x3, {stage.outer}"
 
 
 def _counted(key: str, title: str, form: Form) -> Column:

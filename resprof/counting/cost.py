@@ -12,6 +12,10 @@ Shape = tuple[int, ...]
 """(C, H, W) of a map, (features,) of a vector; without the batch."""
 
 
+PROJECTION = "downsample"
+"""torchvision's name of a projection within its block: the convolution is 0, the batch norm 1."""
+
+
 class Kind(StrEnum):
     """What a layer does."""
 
@@ -105,6 +109,11 @@ class Layer:
     bias: bool = False
     read: int = 0
     cost: Cost
+
+    @property
+    def on_shortcut(self) -> bool:
+        """Whether it lies on a block's shortcut."""
+        return self.kind is Kind.PAD or self.name.startswith(f"{PROJECTION}.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from resprof.counting.cost import Cost, Kind, Layer, Shape
+from resprof.counting.cost import BlockCost, Cost, Kind, Layer, Shape, add_up
 
 
 def window_output(side: int, kernel: int, stride: int, padding: int) -> int:
@@ -144,4 +144,16 @@ def average_pool(name: str, x: Shape, side: int) -> Layer:
         output=out,
         read=math.prod(x),
         cost=Cost(elements=math.prod(out)),
+    )
+
+
+def block(stage: str, name: str, prefix: str, layers: tuple[Layer, ...]) -> BlockCost:
+    """Layers as a block of a stage; ``prefix`` goes before their names."""
+    return BlockCost(
+        stage=stage,
+        name=name,
+        prefix=prefix,
+        layers=layers,
+        output=layers[-1].output,
+        cost=add_up(layer.cost for layer in layers),
     )

@@ -43,7 +43,6 @@ _BACKWARD = {
 _WEIGHTED = (Kind.CONV, Kind.LINEAR)
 _OPENS = (*_WEIGHTED, Kind.MAX_POOL, Kind.AVG_POOL)
 """Layers that look at more than one element of a map, with which a pass begins."""
-_PROJECTION = "downsample."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +99,7 @@ def _chain(block: BlockCost, entry: str, sizes: Sizes) -> Iterator[_Placed]:
     main_group = side_group = ""
     for layer in block.layers:
         name = block.prefix + layer.name
-        on_side = layer.name.startswith(_PROJECTION) or layer.kind is Kind.PAD
+        on_side = layer.on_shortcut
         inputs: tuple[str, ...] = (side,) if on_side else (main,)
         if layer.kind is Kind.ADD:
             inputs = (main, side)

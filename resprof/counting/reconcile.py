@@ -16,7 +16,7 @@ from fractions import Fraction
 
 from resprof.counting.cost import Kind, Layer, NetworkCost
 from resprof.counting.walk import count
-from resprof.model.architecture import Architecture, Block, Shortcut, StrideIn
+from resprof.model.architecture import Architecture, Shortcut, StrideIn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +161,7 @@ def _torchvision_id(architecture: Architecture) -> str | None:
         return None
     own = architecture.id
     if architecture.family == "resnet":
-        version = "-v1.5" if architecture.block is Block.BOTTLENECK else ""
+        version = "-v1.5" if architecture.stride_in is not None else ""
         own = f"resnet{architecture.depth}{version}"
     return own if own in TORCHVISION else None
 

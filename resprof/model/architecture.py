@@ -14,17 +14,6 @@ LOSS = "loss"
 backward."""
 
 
-class Block(StrEnum):
-    """What a stage repeats."""
-
-    BASIC = "basic"
-    """Two 3x3 convolutions (Fig. 5, left)."""
-    BOTTLENECK = "bottleneck"
-    """1x1, 3x3, 1x1 (Fig. 5, right)."""
-    CONV = "conv"
-    """One biased 3x3 convolution without batch norm, as in VGG."""
-
-
 class Shortcut(StrEnum):
     """What a residual block adds to its output (He et al. 2015, Sec. 4.1)."""
 
@@ -71,8 +60,9 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Architecture:
-    """One network, completely: the formula walk and the module builder both read nothing else.
+    """One network, completely: its family's walk and its module both read nothing else.
 
+    ``block`` is what a stage repeats, in the family's word.
     ``image`` is (height, width) in pixels. ``width`` is the factor by which all channels of the
     stages have been multiplied already. ``pooled`` is the side of the average pool's output and
     ``hidden`` the fully connected layers before the classifier.
@@ -81,7 +71,7 @@ class Architecture:
     id: str
     family: str
     depth: int
-    block: Block
+    block: str
     stem: Stem | None
     stages: tuple[Stage, ...]
     shortcut: Shortcut | None
@@ -99,13 +89,3 @@ class Architecture:
         """How often the network halves its maps."""
         stem = 0 if self.stem is None else (self.stem.stride == 2) + self.stem.pool
         return stem + sum(stage.stride == 2 for stage in self.stages)
-
-    @property
-    def smallest_side(self) -> int:
-        """The smallest image side (px) at which no layer is asked to halve a map of one pixel.
-
-        Padded convolutions and pools round sizes up; VGG's unpadded 2x2 pools round down.
-        """
-        if self.block is Block.CONV:
-            return int(2**self.halvings)
-        return int(2 ** (self.halvings - 1)) + 1

@@ -14,7 +14,7 @@ from typing import SupportsIndex, TypeVar
 
 from resprof.errors import UnknownModel, UsageError, printable
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
-from resprof.model.families import CIFAR_MOST_LAYERS, MEMBERS, Member, cifar
+from resprof.model.families import Member, families, family_of, members
 from resprof.model.recipe import Recipe, Workload
 from resprof.units import check_count, parse_count
 
@@ -26,7 +26,6 @@ MOST_CHANNELS = 65_536
 MOST_WIDTH = 64.0
 
 _GRAMMAR = re.compile(r"(?P<base>.+?)(-(?P<version>v1|v1\.5))?(-(?P<shortcut>[abc]))?")
-_CIFAR = re.compile(r"cifar-(?P<kind>resnet|plain)(?P<depth>[0-9]{1,9})")
 _STRIDE_OF_VERSION = {"v1": StrideIn.FIRST_1X1, "v1.5": StrideIn.MIDDLE_3X3}
 
 
@@ -74,7 +73,7 @@ def resolve(
 def at_image(architecture: Architecture, image: tuple[int, int]) -> Architecture:
     """The same network for images of another size (height, width)."""
     height, width = (check_count(side, "image", most=MOST_SIDE) for side in image)
-    smallest = architecture.smallest_side
+    smallest = family_of(architecture).smallest_side(architecture)
     if min(height, width) < smallest:
         raise UsageError(
             f"a {height}x{width} image is too small for {architecture.id}: "
@@ -102,7 +101,7 @@ def parse_image(text: str) -> tuple[int, int]:
 
 def listed() -> tuple[Member, ...]:
     """Every network that has a name of its own, without its options."""
-    return tuple(MEMBERS.values())
+    return tuple(members().values())
 
 
 def options(member: Member) -> Iterator[tuple[StrideIn | None, Shortcut | None]]:
@@ -123,7 +122,7 @@ def variants() -> tuple[str, ...]:
     """The canonical id of every listed network in every option that it comes in."""
     return tuple(
         _canonical(member, shortcut, stride)
-        for member in MEMBERS.values()
+        for member in members().values()
         for stride, shortcut in options(member)
     )
 
@@ -151,21 +150,10 @@ def _label(architecture: Architecture) -> str:
 
 
 def _member(base: str, typed: str) -> Member | None:
-    if base in MEMBERS:
-        return MEMBERS[base]
-    match = _CIFAR.fullmatch(base)
-    if match is None:
-        return None
-    depth = int(match["depth"])
-    if depth % 6 != 2 or not 8 <= depth <= CIFAR_MOST_LAYERS:
-        below = min(max(depth - (depth - 2) % 6, 8), CIFAR_MOST_LAYERS)
-        above = min(below + 6, CIFAR_MOST_LAYERS)
-        near = f"{below}" if below in {above, depth} else f"{below} or {above}"
-        raise UsageError(
-            f"no CIFAR network of {depth} layers: {printable(typed)}",
-            hint=f"depths are 6n+2 from 8 to {CIFAR_MOST_LAYERS}; {near} would do",
-        )
-    return cifar(depth, residual=match["kind"] == "resnet")
+    if base in members():
+        return members()[base]
+    others = (family.unlisted(base, typed) for family in families())
+    return next((member for member in others if member is not None), None)
 
 
 def _one(name: str, option: str, named: Option | None, asked: Option | None) -> Option | None:

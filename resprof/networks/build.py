@@ -1,13 +1,15 @@
-"""From an architecture to a module with fresh weights, and the modules of each stage."""
+"""From an architecture to a module with fresh weights."""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 from torch import Tensor, nn, no_grad
 
 from resprof.errors import UsageError
-from resprof.model.architecture import Architecture, Block
-from resprof.networks.resnet import BasicBlock, Bottleneck, ResNet
-from resprof.networks.vgg import VGG
+from resprof.model.architecture import Architecture
+from resprof.model.families import family_of
+from resprof.networks.resnet import BasicBlock, Bottleneck
 
 
 def settle_batch_norm(model: nn.Module, *batches: Tensor) -> None:
@@ -38,39 +40,6 @@ def settle_batch_norm(model: nn.Module, *batches: Tensor) -> None:
             module.training = training
 
 
-def stage_paths(architecture: Architecture) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Each stage's name and the paths of its modules, both in order of execution.
-
-    Every convolution, batch norm, pool and fully connected layer lies in exactly one of them. A
-    stage begins where its first module is entered and ends where its last one is left. The paths
-    are torchvision's too, so they hold for its networks as they do for ours.
-    """
-    return _vgg(architecture) if architecture.block is Block.CONV else _resnet(architecture)
-
-
-def _resnet(architecture: Architecture) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    pooled = architecture.stem is not None and architecture.stem.pool
-    stages = []
-    for index, stage in enumerate(architecture.stages, start=1):
-        layer = f"layer{index}"
-        stages.append((stage.name, ("maxpool", layer) if pooled and index == 1 else (layer,)))
-    return (("conv1", ("conv1", "bn1", "relu")), *stages, ("fc", ("avgpool", "fc")))
-
-
-def _vgg(architecture: Architecture) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    stages = []
-    first = 0
-    for stage in architecture.stages:
-        after = first + 2 * stage.blocks + 1  # a convolution and a ReLU per block, then the pool
-        stages.append((stage.name, tuple(f"features.{index}" for index in range(first, after))))
-        first = after
-    return (*stages, ("fc", ("avgpool", "classifier")))
-
-
-_VGG_LINEAR_STD = 0.01
-"""The standard deviation of VGG's fully connected weights (Simonyan and Zisserman, Sec. 3.1)."""
-
-
 def build(architecture: Architecture, *, zero_init_residual: bool = False) -> nn.Module:
     """The network with He-initialised weights, in training mode, on torch's current device.
 
@@ -78,11 +47,8 @@ def build(architecture: Architecture, *, zero_init_residual: bool = False) -> nn
     residual block as its shortcut: the last batch norm's scale is zero (Goyal et al. 2017,
     Sec. 5.1). Raises ``UsageError`` where that is asked of a network without residual blocks.
     """
-    if architecture.block is Block.CONV:
-        model: nn.Module = VGG(architecture)
-        _initialise_linears(model)
-    else:
-        model = ResNet(architecture)
+    home, _, name = family_of(architecture).module.partition(":")
+    model: nn.Module = getattr(import_module(home), name)(architecture)
     _initialise_convs(model)
     if zero_init_residual:
         if architecture.shortcut is None:
@@ -106,13 +72,6 @@ def _initialise_convs(model: nn.Module) -> None:
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-
-
-def _initialise_linears(model: nn.Module) -> None:
-    for module in model.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=_VGG_LINEAR_STD)
-            nn.init.zeros_(module.bias)
 
 
 def _silence_branches(model: nn.Module) -> None:

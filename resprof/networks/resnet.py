@@ -10,7 +10,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
-from resprof.model.architecture import Architecture, Block, Shortcut, Stage, StrideIn
+from resprof.families.residual import BOTTLENECK
+from resprof.model.architecture import Architecture, Shortcut, Stage, StrideIn
 
 
 class ResNet(nn.Module):
@@ -135,7 +136,7 @@ def _conv(
 
 
 def _stage(architecture: Architecture, stage: Stage, in_channels: int) -> nn.Sequential:
-    block = Bottleneck if architecture.block is Block.BOTTLENECK else BasicBlock
+    block = Bottleneck if architecture.block == BOTTLENECK else BasicBlock
     first = block(architecture, stage, in_channels, stage.stride)
     rest = (block(architecture, stage, stage.outer, 1) for _ in range(stage.blocks - 1))
     return nn.Sequential(first, *rest)

@@ -11,6 +11,8 @@ from resprof.model.architecture import Architecture
 
 _DROPOUT = 0.5
 """The dropout ratio after each hidden fully connected layer (Simonyan and Zisserman, Sec. 3.1)."""
+_LINEAR_STD = 0.01
+"""The standard deviation of fully connected weights (ibid.)."""
 
 
 class VGG(nn.Module):
@@ -21,6 +23,10 @@ class VGG(nn.Module):
         self.features = _features(architecture)
         self.avgpool = nn.AdaptiveAvgPool2d(architecture.pooled)
         self.classifier = _classifier(architecture)
+        for module in self.classifier:
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=_LINEAR_STD)
+                nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits for a batch of images."""

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resprof.errors import UnknownModel, UsageError
+from resprof.families.residual import CIFAR_MOST_LAYERS
 from resprof.model.architecture import Shortcut, StrideIn
-from resprof.model.families import CIFAR_MOST_LAYERS
+from resprof.model.families import family_of
 from resprof.model.networks import describe, parse_image, resolve, variants
 
 
@@ -91,7 +92,7 @@ def test_21_layers_are_answered_with_20_or_26() -> None:
 
 @pytest.mark.parametrize("name", variants())
 def test_the_smallest_image_is_the_one_the_error_names(name: str) -> None:
-    smallest = resolve(name).smallest_side
+    smallest = family_of(resolve(name)).smallest_side(resolve(name))
     assert resolve(name, image=(smallest, smallest)).image == (smallest, smallest)
     with pytest.raises(UsageError) as refusal:
         resolve(name, image=(smallest, smallest - 1))

@@ -7,9 +7,9 @@ from dataclasses import FrozenInstanceError
 import pytest
 
 from resprof.counting.walk import count
+from resprof.families.residual import BOTTLENECK
 from resprof.model import published
 from resprof.model import published as tables
-from resprof.model.architecture import Block
 from resprof.model.devices import device
 from resprof.model.networks import resolve
 from resprof.model.published import PublishedResult
@@ -62,7 +62,7 @@ def test_table_1_is_what_the_architectures_are() -> None:
             block, repeats = re.findall(r"\[(.*)\] x (\d+)", row[str(depth)])[0]
             kernels = [tuple(map(int, part)) for part in re.findall(r"(\d)x\d (\d+)", block)]
             expected = [(3, stage.inner), (3, stage.outer)]
-            if architecture.block is Block.BOTTLENECK:
+            if architecture.block == BOTTLENECK:
                 expected = [(1, stage.inner), (3, stage.inner), (1, stage.outer)]
             assert kernels == expected
             assert int(repeats) == stage.blocks

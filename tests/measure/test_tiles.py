@@ -14,9 +14,9 @@ from resprof.measure.run import Tile, Tiling
 from resprof.measure.subject import Work, prepare
 from resprof.measure.tiles import Tiled
 from resprof.model.architecture import LOSS
+from resprof.model.families import family_of
 from resprof.model.networks import resolve, workload_of
 from resprof.model.recipe import Checkpoint, Phase, Recipe, infer, train
-from resprof.networks.build import stage_paths
 
 _TRAIN = train(batch=2, image=(32, 32))
 _INFER = infer(batch=2, image=(32, 32))
@@ -35,7 +35,7 @@ def _tiles(work: Work, tiling: Tiling) -> tuple[Tile, ...]:
 
 
 def _stages(name: str) -> list[str]:
-    return [stage for stage, _ in stage_paths(resolve(name))]
+    return [stage for stage, _ in family_of(resolve(name)).stages(resolve(name))]
 
 
 @pytest.mark.parametrize(

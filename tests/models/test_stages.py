@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from resprof.counting.cost import Shape
 from resprof.counting.walk import count
+from resprof.model.families import family_of
 from resprof.model.networks import at_image, resolve
-from resprof.networks.build import build, stage_paths
+from resprof.networks.build import build
 
 NETWORKS = (
     "resnet18",
@@ -27,7 +28,7 @@ NETWORKS = (
 @pytest.mark.parametrize("name", NETWORKS)
 def test_each_layer_with_parameters_is_in_the_stage_of_the_walk(name: str) -> None:
     architecture = resolve(name)
-    stages = stage_paths(architecture)
+    stages = family_of(architecture).stages(architecture)
     cost = count(architecture)
     assert [stage for stage, _ in stages] == [row.stage for row in cost.stages()]
     for placed in cost.layers():
@@ -50,7 +51,7 @@ def test_stages_run_one_after_the_other_and_end_in_their_output_shape(name: str)
     entered: list[nn.Module] = []
     left: list[tuple[str, Shape]] = []
     expected: list[nn.Module] = []
-    for stage, paths in stage_paths(architecture):
+    for stage, paths in family_of(architecture).stages(architecture):
         modules = [model.get_submodule(path) for path in paths]
         expected.extend(modules)
         for module in modules:

@@ -14,6 +14,7 @@ from torch import nn
 from resprof.counting.cost import Kind, Shape
 from resprof.counting.walk import count
 from resprof.model.architecture import Architecture
+from resprof.model.families import family_of
 from resprof.model.networks import at_image, resolve, variants
 from resprof.networks.build import build
 
@@ -64,7 +65,11 @@ def _parameters(model: nn.Module) -> int:
 
 def _small(architecture: Architecture) -> Architecture:
     """The network at the smallest image at which batch norm still sees several values."""
-    side = 8 if architecture.family.startswith("cifar") else max(architecture.smallest_side, 33)
+    side = (
+        8
+        if architecture.family.startswith("cifar")
+        else max(family_of(architecture).smallest_side(architecture), 33)
+    )
     return at_image(architecture, (side, side))
 
 
@@ -117,7 +122,7 @@ def test_any_width_classes_and_image_agree_with_the_walk(
     name: str, sixteenths: int, classes: int, in_channels: int, extra: tuple[int, int]
 ) -> None:
     architecture = resolve(name, width=sixteenths / 16, classes=classes, in_channels=in_channels)
-    smallest = architecture.smallest_side
+    smallest = family_of(architecture).smallest_side(architecture)
     architecture = at_image(architecture, (smallest + extra[0], smallest + extra[1]))
     assert _run_on_meta(architecture) == _walk(architecture)
 

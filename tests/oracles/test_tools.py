@@ -18,7 +18,7 @@ from resprof.counting import reconcile as tool_text
 from resprof.counting.reconcile import TORCHVISION, reconcile, torchvision_name
 from resprof.counting.walk import count
 from resprof.model.architecture import Architecture
-from resprof.model.families import MEMBERS
+from resprof.model.families import members
 from resprof.model.networks import resolve
 from resprof.networks.build import build
 
@@ -176,7 +176,7 @@ def test_torchvisions_metadata_is_as_we_hold_it(name: str, torchvision: ModuleTy
 
 
 def test_no_network_that_torchvision_has_too_is_missing(torchvision: ModuleType) -> None:
-    theirs = {name for name in torchvision.models.list_models() if name in MEMBERS}
+    theirs = {name for name in torchvision.models.list_models() if name in members()}
     assert {metadata.name for metadata in TORCHVISION.values()} == theirs
 
 

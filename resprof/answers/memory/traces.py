@@ -23,7 +23,8 @@ from resprof.memory.overlay import (
     shape_text,
 )
 from resprof.memory.trace import Action, Trace
-from resprof.model.architecture import Architecture, Block
+from resprof.model.architecture import Architecture
+from resprof.model.families import family_of
 from resprof.model.networks import at_image
 from resprof.model.recipe import Engine, Mode, Phase, Recipe
 
@@ -207,29 +208,16 @@ def phase_peaks(trace: Trace, batch: int) -> dict[Phase, int]:
 
 def network_of(architecture: Architecture) -> Network:
     """The network as the tracing room takes it. Loads torch."""
-    from resprof.networks.build import build, stage_paths
+    from resprof.networks.build import build
     from resprof.networks.step import Network
 
-    stages = stage_paths(architecture)
+    family = family_of(architecture)
     return Network(
         build=partial(build, architecture),
-        stages=stages,
-        blocks=_blocks(architecture, stages),
+        stages=family.stages(architecture),
+        blocks=family.blocks(architecture),
         image=(architecture.in_channels, *architecture.image),
         classes=architecture.classes,
-    )
-
-
-def _blocks(
-    architecture: Architecture, stages: tuple[tuple[str, tuple[str, ...]], ...]
-) -> tuple[tuple[str, ...], ...]:
-    """One group for each residual or plain block; VGG has none, so each stage is a group."""
-    if architecture.block is Block.CONV:
-        return tuple(paths for stage, paths in stages if stage != "fc")
-    return tuple(
-        (f"layer{index}.{block}",)
-        for index, stage in enumerate(architecture.stages, start=1)
-        for block in range(stage.blocks)
     )
 
 

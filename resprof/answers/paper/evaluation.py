@@ -19,9 +19,6 @@ IMAGENET_NETS = ("resnet18-A", "resnet34-A", "resnet50-B", "resnet101-B", "resne
 """The nets of Table 1 with the shortcuts that the paper gives them: 18 and 34 layers have option A
 in Table 2 and Figs. 3 and 4, 50 and more have B throughout (Sec. 4.1)."""
 
-_PROJECTION = "downsample.0"
-"""A projection's name within its block, as in torchvision."""
-
 
 class CountNetwork(Protocol):
     """Counts a network by its name."""
@@ -39,13 +36,17 @@ def convolutions(cost: NetworkCost) -> tuple[PlacedLayer, ...]:
     return tuple(
         placed
         for placed in cost.layers()
-        if placed.layer.kind is Kind.CONV and placed.layer.name != _PROJECTION
+        if placed.layer.kind is Kind.CONV and not placed.layer.on_shortcut
     )
 
 
 def projections(cost: NetworkCost) -> tuple[PlacedLayer, ...]:
     """The 1x1 convolutions on shortcuts."""
-    return tuple(placed for placed in cost.layers() if placed.layer.name == _PROJECTION)
+    return tuple(
+        placed
+        for placed in cost.layers()
+        if placed.layer.kind is Kind.CONV and placed.layer.on_shortcut
+    )
 
 
 def weighted_layers(cost: NetworkCost) -> int:

@@ -21,7 +21,7 @@ from resprof.answers.paper.evaluation import (
     ratio,
     weighted_layers,
 )
-from resprof.counting.cost import BlockCost, Kind, NetworkCost
+from resprof.counting.cost import PROJECTION, BlockCost, Kind, NetworkCost
 from resprof.model.published import Claim, Finding, Verdict, table6
 from resprof.units import format_count, format_si
 
@@ -78,7 +78,7 @@ def _sides(cost: NetworkCost) -> tuple[int, ...]:
 
 
 def _stride(_: Claim, count: CountNetwork) -> Finding:
-    expected = {(block, layer) for block in _DOWNSAMPLING for layer in ("conv1", "downsample.0")}
+    expected = {(block, layer) for block in _DOWNSAMPLING for layer in ("conv1", f"{PROJECTION}.0")}
     found = {
         name: {
             (placed.block, placed.layer.name)
