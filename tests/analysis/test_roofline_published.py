@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.answers.roofline.bounds import least
+from resprof.answers.roofline.bounds import least_time
 from resprof.answers.roofline.peaks import Peaks, PeakSource
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
@@ -75,7 +75,7 @@ def _shares(result: PublishedResult) -> dict[Fusion, float]:
     )
     found = operators(count(architecture), recipe, sizes)
     one = result.throughput_images_per_s / result.devices
-    return {fusion: one * least(passes(found, fusion), peaks).seconds / batch for fusion in Fusion}
+    return {fusion: one * least_time(passes(found, fusion), peaks)[0] / batch for fusion in Fusion}
 
 
 KNOWN = [each for each in results() if each.peaks_of and each.throughput_images_per_s]

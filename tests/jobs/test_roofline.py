@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from resprof.answers.roofline.bounds import Bound, FusionBound, RooflineResult
+from resprof.answers.roofline.bounds import Bound, RooflineBound, RooflineResult
 from resprof.api import architecture, roofline
 from resprof.cli.main import main
 from resprof.counting.traffic import Fusion
@@ -24,7 +24,7 @@ def _h100() -> Device:
     return found
 
 
-def _bound(found: RooflineResult, fusion: Fusion) -> FusionBound:
+def _bound(found: RooflineResult, fusion: Fusion) -> RooflineBound:
     return next(bound for bound in found.bounds if bound.fusion is fusion)
 
 

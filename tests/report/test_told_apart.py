@@ -15,6 +15,7 @@ from resprof.answers.roofline import tables as roofline
 from resprof.answers.roofline.bounds import RooflineResult
 from resprof.answers.roofline.roofline import Against, roofline_of_run
 from resprof.answers.workloads import network_text, recipe_text, workload_text
+from resprof.model.networks import architecture_of
 from resprof.model.recipe import MemoryFormat, Optimizer, Recipe, Workload, train
 from resprof.render.chart import Chart
 from resprof.render.terminal import Screen, terminal
@@ -58,14 +59,7 @@ def _rooflines(*workloads: Workload) -> tuple[RooflineResult, ...]:
     run = run_of((workloads[0], [steady(0.001)]), environment=ON_CARD)
     (found,) = roofline_of_run(run, {}, Against(device=None)).results
     return tuple(
-        replace(
-            found,
-            recipe=each.recipe,
-            classes=each.classes,
-            in_channels=each.in_channels,
-            width=each.width,
-        )
-        for each in workloads
+        replace(found, recipe=each.recipe, architecture=architecture_of(each)) for each in workloads
     )
 
 

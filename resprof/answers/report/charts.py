@@ -9,7 +9,7 @@ from resprof.answers.bench.results import BenchResult, BenchRow
 from resprof.answers.environment import device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
 from resprof.answers.report.content import Fit
-from resprof.answers.roofline.bounds import RooflineResult, RooflineRow
+from resprof.answers.roofline.bounds import RooflineBound, RooflineResult
 from resprof.answers.workloads import calibration_text, network_text, recipe_text, told_apart
 from resprof.measure.run import Metric
 from resprof.memory.prediction import MemoryResult
@@ -311,7 +311,7 @@ def _roof(result: RooflineResult, intensities: Sequence[float]) -> tuple[Point, 
     )
 
 
-def _least(phase: Phase, rows: Sequence[RooflineRow]) -> Series:
+def _least(phase: Phase | None, rows: Sequence[RooflineBound]) -> Series:
     points = tuple(
         Point(x=row.flops / row.bytes, y=row.flops / row.least_time_s, label=row.stage)
         for row in rows
@@ -319,7 +319,7 @@ def _least(phase: Phase, rows: Sequence[RooflineRow]) -> Series:
     return Series(name=f"{phase} at most", origin=Origin.PREDICTED, points=points, joined=False)
 
 
-def _measured(phase: Phase, rows: Sequence[RooflineRow]) -> Series:
+def _measured(phase: Phase | None, rows: Sequence[RooflineBound]) -> Series:
     points = tuple(
         Point(x=row.flops / row.bytes, y=row.measured_flops_per_s, label=row.stage) for row in rows
     )

@@ -6,8 +6,8 @@ what passes over device memory must move; both are of one call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from resprof.answers.bench.results import BenchResult, Flag
@@ -16,8 +16,9 @@ from resprof.answers.roofline.peaks import Peaks
 from resprof.counting.traffic import Fusion, Operator, Pass
 from resprof.errors import Note
 from resprof.measure.run import Metric
-from resprof.model.architecture import OPTIMIZER
-from resprof.model.recipe import Checkpoint, Mode, OfWorkload, Phase, Recipe
+from resprof.model.architecture import OPTIMIZER, Architecture
+from resprof.model.networks import describe
+from resprof.model.recipe import Checkpoint, Mode, Phase, Recipe, Workload
 from resprof.units import format_bytes, format_percent
 
 
@@ -29,97 +30,65 @@ class Bound(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RooflineRow:
-    """A stage, block or pass in a phase of a call, or the phase itself.
+class RooflineBound:
+    """What passes of a call take at least, and what of that was achieved.
 
     A pass takes at least its FLOPs over the peak rate or its bytes over the bandwidth, whichever
-    is longer; ``least_time_s`` is the sum over the row's passes, ``share`` its part of the call's.
-    ``memory_share`` is the part of it that is spent in passes bound by memory and ``bound`` what
-    the larger part is bound by, None where nothing is done. ``intensity`` is FLOPs over bytes.
-    ``attainable_time_s`` is the same with measured peaks, None without. ``achieved_share`` is the
-    least time over the measured one.
+    is longer. ``least_time_s`` is the sum over the passes, ``memory_time_s`` what of it is spent in
+    passes bound by memory, ``share`` its part of the call's. ``attainable_time_s`` is the same with
+    measured peaks, None without. ``images`` are those of the call. The whole call has no phase, a
+    phase no stage, a stage no block, a block neither layer nor ``ops``.
     """
 
-    phase: Phase
-    stage: str | None
-    block: str | None
-    layer: str | None
-    ops: str | None
-    flops: int
-    bytes: int
-    intensity: float | None
-    bound: Bound | None
-    memory_share: float | None
-    least_time_s: float
-    share: float
-    attainable_time_s: float | None = None
-    measured_time_s: float | None = None
-    measured_flops_per_s: float | None = None
-    achieved_share: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RooflineTotal:
-    """The sum of the rows, and what of it was measured, by which metric."""
-
-    flops: int
-    bytes: int
-    intensity: float
-    bound: Bound
-    memory_share: float
-    least_time_s: float
-    most_images_per_s: float
-    attainable_time_s: float | None = None
-    measured_by: Metric | None = None
-    measured_time_s: float | None = None
-    measured_flops_per_s: float | None = None
-    measured_images_per_s: float | None = None
-    achieved_share: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FusionBound:
-    """The whole call with another notion of a pass; rates are of images, at most."""
-
+    phase: Phase | None = None
+    stage: str | None = None
+    block: str | None = None
+    layer: str | None = None
+    ops: str | None = None
     fusion: Fusion
     passes: int
+    images: int
+    flops: int
     bytes: int
-    intensity: float
-    bound: Bound
-    memory_share: float
     least_time_s: float
-    most_images_per_s: float
+    memory_time_s: float
+    share: float = 1.0
     attainable_time_s: float | None = None
-    achieved_share: float | None = None
+    measured_time_s: float | None = None
 
+    @property
+    def intensity(self) -> float | None:
+        """FLOP/byte; None where nothing is moved."""
+        return self.flops / self.bytes if self.bytes else None
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RooflineResult(OfWorkload):
-    """A workload held against a device; ``rows`` add up to ``total``.
+    @property
+    def memory_share(self) -> float | None:
+        """The part of the least time that memory bounds; None where nothing is done."""
+        return self.memory_time_s / self.least_time_s if self.least_time_s else None
 
-    ``peaks`` are those that the rows are held against, ``measured_peaks`` stand beside them.
-    ``phases`` are the rows of a training step added up by phase. ``measured_on`` is the driver's
-    name of the device of a run, ``key`` the workload's in its file; ``flags`` are those of what was
-    measured.
-    """
+    @property
+    def bound(self) -> Bound | None:
+        """What bounds the larger part of the least time."""
+        share = self.memory_share
+        if share is None:
+            return None
+        return Bound.MEMORY if share >= 0.5 else Bound.COMPUTE
 
-    model: str
-    title: str
-    recipe: Recipe
-    per: Per
-    fusion: Fusion
-    rows: tuple[RooflineRow, ...]
-    total: RooflineTotal
-    bounds: tuple[FusionBound, ...]
-    phases: tuple[RooflineRow, ...]
-    peaks: Peaks
-    measured_peaks: Peaks | None
-    measured_on: str | None
-    key: str | None
-    classes: int
-    in_channels: int
-    width: float
-    flags: tuple[Flag, ...]
+    @property
+    def most_images_per_s(self) -> float:
+        """The rate of calls that were nothing but these passes."""
+        return self.images / self.least_time_s
+
+    @property
+    def measured_flops_per_s(self) -> float | None:
+        """The rate that was achieved."""
+        measured_s = self.measured_time_s
+        return self.flops / measured_s if measured_s and self.flops else None
+
+    @property
+    def achieved_share(self) -> float | None:
+        """The least time over the measured one."""
+        return self.least_time_s / self.measured_time_s if self.measured_time_s else None
 
 
 Part = tuple[Phase, str | None]
@@ -137,6 +106,53 @@ class Measured:
 
 
 NOTHING_MEASURED = Measured()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RooflineResult:
+    """A workload held against a device; ``rows`` add up to ``total``.
+
+    ``bounds`` are the whole call by each notion of a pass, ``phases`` the rows of a training step
+    added up by phase. ``peaks`` are those that all is held against, ``measured_peaks`` stand
+    beside them. ``measured_on`` is the driver's name of the device of a run, ``key`` the workload's
+    in its file; ``flags`` are those of what was measured.
+    """
+
+    architecture: Architecture
+    recipe: Recipe
+    per: Per
+    fusion: Fusion
+    rows: tuple[RooflineBound, ...]
+    total: RooflineBound
+    bounds: tuple[RooflineBound, ...]
+    phases: tuple[RooflineBound, ...]
+    peaks: Peaks
+    measured_peaks: Peaks | None
+    measured: Measured
+    measured_on: str | None
+    key: str | None
+    flags: tuple[Flag, ...]
+
+    @property
+    def model(self) -> str:
+        """The network's canonical name."""
+        return self.architecture.id
+
+    @property
+    def title(self) -> str:
+        """What the network is, in words."""
+        return describe(self.architecture)
+
+    @property
+    def workload(self) -> Workload:
+        """What is run."""
+        return Workload(
+            model=self.model,
+            classes=self.architecture.classes,
+            in_channels=self.architecture.in_channels,
+            width=self.architecture.width,
+            recipe=self.recipe,
+        )
 
 
 def measured_of(result: BenchResult, images: int) -> Measured:
@@ -159,195 +175,99 @@ def measured_of(result: BenchResult, images: int) -> Measured:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Least:
-    """What passes take at least, in seconds, and in those of them that memory bounds."""
+def least_time(passes: Iterable[Pass], peaks: Peaks) -> tuple[float, float]:
+    """Seconds that passes take at least, and those of them in passes bound by memory.
 
-    flops: int
-    bytes: int
-    seconds: float
-    memory_s: float
-
-    @property
-    def intensity(self) -> float | None:
-        """FLOP/byte; None where nothing is moved."""
-        return self.flops / self.bytes if self.bytes else None
-
-    @property
-    def memory_share(self) -> float | None:
-        """The part of the time that memory bounds; None where nothing is done."""
-        return self.memory_s / self.seconds if self.seconds else None
-
-    @property
-    def bound(self) -> Bound | None:
-        """What bounds the larger part of the time."""
-        share = self.memory_share
-        if share is None:
-            return None
-        return Bound.MEMORY if share >= 0.5 else Bound.COMPUTE
-
-
-def least(passes: Iterable[Pass], peaks: Peaks) -> Least:
-    """Adds up what each pass takes: no two passes overlap, arithmetic and memory within one do."""
-    flops = moved = 0
+    No two passes overlap, arithmetic and memory within one do.
+    """
     seconds = memory_s = 0.0
     for each in passes:
         compute_s = each.flops / peaks.flops_per_s
         transfer_s = each.bytes / peaks.bandwidth_bytes_per_s
-        flops += each.flops
-        moved += each.bytes
         seconds += max(compute_s, transfer_s)
         memory_s += transfer_s if transfer_s >= compute_s else 0.0
-    return Least(flops=flops, bytes=moved, seconds=seconds, memory_s=memory_s)
-
-
-_KEYS: dict[Per, Callable[[int, Pass], object]] = {
-    Per.STAGE: lambda _, each: (each.phase, each.stage),
-    Per.BLOCK: lambda _, each: (each.phase, each.stage, each.block),
-    Per.LAYER: lambda number, _: number,
-}
-
-
-def rows(
-    passes: Sequence[Pass],
-    per: Per,
-    peaks: Peaks,
-    *,
-    also: Peaks | None = None,
-    measured: Measured = NOTHING_MEASURED,
-) -> tuple[RooflineRow, ...]:
-    """The passes added up per stage or block, or one by one, in order of execution.
-
-    ``also`` are measured peaks, for what is attainable. Measured times are those of whole stages.
-    """
-    held = _Held(
-        peaks=peaks,
-        also=also,
-        parts=measured.parts if per is Per.STAGE else {},
-        call_s=least(passes, peaks).seconds,
-    )
-    return tuple(_row(group, per, held) for group in _grouped(passes, _KEYS[per]))
-
-
-def phases(
-    passes: Sequence[Pass],
-    peaks: Peaks,
-    *,
-    also: Peaks | None = None,
-    measured: Measured = NOTHING_MEASURED,
-) -> tuple[RooflineRow, ...]:
-    """The passes added up per phase."""
-    held = _Held(
-        peaks=peaks,
-        also=also,
-        parts=_by_phase(measured.parts),
-        call_s=least(passes, peaks).seconds,
-    )
-    return tuple(_row(group, None, held) for group in _grouped(passes, lambda _, each: each.phase))
-
-
-def total(
-    passes: Sequence[Pass],
-    images: int,
-    peaks: Peaks,
-    *,
-    also: Peaks | None = None,
-    measured: Measured = NOTHING_MEASURED,
-) -> RooflineTotal:
-    """All passes of a call of so many images."""
-    found = least(passes, peaks)
-    call_s = measured.call_s
-    return RooflineTotal(
-        flops=found.flops,
-        bytes=found.bytes,
-        intensity=found.flops / found.bytes,
-        bound=found.bound or Bound.MEMORY,
-        memory_share=found.memory_share or 0.0,
-        least_time_s=found.seconds,
-        most_images_per_s=images / found.seconds,
-        attainable_time_s=least(passes, also).seconds if also else None,
-        measured_by=measured.by,
-        measured_time_s=call_s,
-        measured_flops_per_s=found.flops / call_s if call_s else None,
-        measured_images_per_s=measured.images_per_s,
-        achieved_share=found.seconds / call_s if call_s else None,
-    )
-
-
-def bound_of(
-    fusion: Fusion,
-    passes: Sequence[Pass],
-    images: int,
-    peaks: Peaks,
-    *,
-    also: Peaks | None = None,
-    measured: Measured = NOTHING_MEASURED,
-) -> FusionBound:
-    """The call with that notion of a pass."""
-    of_all = total(passes, images, peaks, also=also, measured=measured)
-    return FusionBound(
-        fusion=fusion,
-        passes=len(passes),
-        bytes=of_all.bytes,
-        intensity=of_all.intensity,
-        bound=of_all.bound,
-        memory_share=of_all.memory_share,
-        least_time_s=of_all.least_time_s,
-        most_images_per_s=of_all.most_images_per_s,
-        attainable_time_s=of_all.attainable_time_s,
-        achieved_share=of_all.achieved_share,
-    )
-
-
-def _grouped(
-    passes: Sequence[Pass], key: Callable[[int, Pass], object]
-) -> Iterable[Sequence[Pass]]:
-    groups: dict[object, list[Pass]] = {}
-    for number, each in enumerate(passes):
-        groups.setdefault(key(number, each), []).append(each)
-    return groups.values()
+    return seconds, memory_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """What rows are held against, and the least time of their call."""
+class Call:
+    """The passes of a call of so many images by one notion of a pass, and its device's peaks."""
 
+    passes: Sequence[Pass]
+    fusion: Fusion
+    images: int
     peaks: Peaks
-    also: Peaks | None
-    parts: Mapping[Part, float]
-    call_s: float
+    measured_peaks: Peaks | None
+
+    def total(self, measured: Measured) -> RooflineBound:
+        """The whole call."""
+        return self._bound(self.passes, measured.call_s)
+
+    def rows(self, per: Per, measured: Measured) -> tuple[RooflineBound, ...]:
+        """The passes added up per stage or block, or one by one, in order of execution.
+
+        Measured times are those of whole stages.
+        """
+        return self._rows(per, measured.parts if per is Per.STAGE else {})
+
+    def phases(self, measured: Measured) -> tuple[RooflineBound, ...]:
+        """The passes added up per phase."""
+        times: dict[Part, float] = {}
+        for (phase, _), seconds in measured.parts.items():
+            times[phase, None] = times.get((phase, None), 0.0) + seconds
+        return self._rows(None, times)
+
+    def _rows(self, per: Per | None, times: Mapping[Part, float]) -> tuple[RooflineBound, ...]:
+        """Per phase where ``per`` is None."""
+        groups: dict[object, list[Pass]] = {}
+        for number, each in enumerate(self.passes):
+            groups.setdefault(_row_key(per, number, each), []).append(each)
+        call_s, _ = least_time(self.passes, self.peaks)
+        return tuple(self._row(group, per, times, call_s) for group in groups.values())
+
+    def _row(
+        self, group: Sequence[Pass], per: Per | None, times: Mapping[Part, float], call_s: float
+    ) -> RooflineBound:
+        first = group[0]
+        stage = None if per is None else first.stage
+        bound = self._bound(group, times.get((first.phase, None if stage == OPTIMIZER else stage)))
+        return replace(
+            bound,
+            phase=first.phase,
+            stage=stage,
+            block=first.block or None if per in {Per.BLOCK, Per.LAYER} else None,
+            layer=first.layer or None if per is Per.LAYER else None,
+            ops=" + ".join(first.ops) if per is Per.LAYER else None,
+            share=bound.least_time_s / call_s,
+        )
+
+    def _bound(self, passes: Sequence[Pass], measured_s: float | None) -> RooflineBound:
+        least_s, memory_s = least_time(passes, self.peaks)
+        measured_peaks = self.measured_peaks
+        return RooflineBound(
+            fusion=self.fusion,
+            passes=len(passes),
+            images=self.images,
+            flops=sum(each.flops for each in passes),
+            bytes=sum(each.bytes for each in passes),
+            least_time_s=least_s,
+            memory_time_s=memory_s,
+            attainable_time_s=least_time(passes, measured_peaks)[0] if measured_peaks else None,
+            measured_time_s=measured_s,
+        )
 
 
-def _row(group: Sequence[Pass], per: Per | None, held: _Held) -> RooflineRow:
-    """The sum of some passes; ``per`` None is a phase."""
-    found, first = least(group, held.peaks), group[0]
-    stage = None if per is None else first.stage
-    measured_s = held.parts.get((first.phase, None if stage == OPTIMIZER else stage))
-    return RooflineRow(
-        phase=first.phase,
-        stage=stage,
-        block=first.block or None if per in {Per.BLOCK, Per.LAYER} else None,
-        layer=first.layer or None if per is Per.LAYER else None,
-        ops=" + ".join(first.ops) if per is Per.LAYER else None,
-        flops=found.flops,
-        bytes=found.bytes,
-        intensity=found.intensity,
-        bound=found.bound,
-        memory_share=found.memory_share,
-        least_time_s=found.seconds,
-        share=found.seconds / held.call_s,
-        attainable_time_s=least(group, held.also).seconds if held.also else None,
-        measured_time_s=measured_s,
-        measured_flops_per_s=found.flops / measured_s if measured_s and found.flops else None,
-        achieved_share=found.seconds / measured_s if measured_s else None,
-    )
-
-
-def _by_phase(parts: Mapping[Part, float]) -> dict[Part, float]:
-    times: dict[Part, float] = {}
-    for (phase, _), seconds in parts.items():
-        times[phase, None] = times.get((phase, None), 0.0) + seconds
-    return times
+def _row_key(per: Per | None, number: int, each: Pass) -> object:
+    """What the passes of a row have in common."""
+    match per:
+        case None:
+            return each.phase
+        case Per.STAGE:
+            return each.phase, each.stage
+        case Per.BLOCK:
+            return each.phase, each.stage, each.block
+        case Per.LAYER:
+            return number
 
 
 _UNFUSED = (

@@ -9,8 +9,14 @@ from resprof.answers.bench.results import BenchResult, Flag
 from resprof.answers.bench.run import results_of
 from resprof.answers.bench.runs import measured_run
 from resprof.answers.flops.counts import Per
-from resprof.answers.roofline import bounds as limits
-from resprof.answers.roofline.bounds import RooflineResult, cached_share, conventions
+from resprof.answers.roofline.bounds import (
+    NOTHING_MEASURED,
+    Call,
+    RooflineResult,
+    cached_share,
+    conventions,
+    measured_of,
+)
 from resprof.answers.roofline.peaks import (
     MeasuredPeaks,
     Peaks,
@@ -28,10 +34,10 @@ from resprof.measure.run_file import Record
 from resprof.model.architecture import Architecture
 from resprof.model.devices import Device, device_of
 from resprof.model.environment import Environment
-from resprof.model.networks import architecture_of, describe
+from resprof.model.networks import architecture_of
 from resprof.model.recipe import Engine, Mode, Recipe
 
-_BEARING = (
+_SHOWN_FLAGS = (
     Flag.LAUNCH_BOUND,
     Flag.THROTTLED,
     Flag.SHARED_GPU,
@@ -94,7 +100,7 @@ def roofline(
             f"the peaks were measured on {names[0]!r}, and not on one device that was asked for",
             hint="name their device with --device, or leave out --peaks",
         )
-    found = _held(architecture, recipe, against)
+    found = _result(architecture, recipe, against)
     return found, tuple(_notes(architecture, recipe, against, found))
 
 
@@ -117,11 +123,11 @@ def roofline_of_run(
             "own",
         )
     against = replace(against, device=against.device or own)
-    results, notes = [], list(_strangers(name, own, against.device))
+    results, notes = [], list(_other_device(name, own, against.device))
     measured, unmeasured = _chosen(results_of(records), wanted)
     for each in measured:
         architecture = architecture_of(each.workload)
-        found = _held(architecture, each.recipe, against, ran=each, name=name)
+        found = _result(architecture, each.recipe, against, ran=each, name=name)
         results.append(found)
         notes += _named(each, _notes(architecture, each.recipe, against, found), len(measured))
         if own is not None and against.device is own:
@@ -135,7 +141,7 @@ def roofline_of_run(
     )
 
 
-def _held(
+def _result(
     architecture: Architecture,
     recipe: Recipe,
     against: Against,
@@ -144,35 +150,36 @@ def _held(
     name: str | None = None,
 ) -> RooflineResult:
     """``ran`` is what was measured of it, on the device that its driver calls ``name``."""
-    peaks, also = _peaks(against, recipe, name)
+    peaks, beside = _peaks(against, recipe, name)
     images = recipe.batch * (recipe.accumulate or 1)
-    measured = limits.NOTHING_MEASURED if ran is None else limits.measured_of(ran, images)
+    measured = NOTHING_MEASURED if ran is None else measured_of(ran, images)
     all_operators = operators(count(architecture), recipe)
-    by_fusion = {fusion: passes(all_operators, fusion) for fusion in Fusion}
+    calls = {
+        fusion: Call(
+            passes=passes(all_operators, fusion),
+            fusion=fusion,
+            images=images,
+            peaks=peaks,
+            measured_peaks=beside,
+        )
+        for fusion in Fusion
+    }
     fusion = against.fusion or (Fusion.FUSED if recipe.engine is Engine.COMPILE else Fusion.UNFUSED)
-    chosen = by_fusion[fusion]
+    call = calls[fusion]
     return RooflineResult(
-        model=architecture.id,
-        title=describe(architecture),
+        architecture=architecture,
         recipe=recipe,
         per=against.per,
         fusion=fusion,
-        rows=limits.rows(chosen, against.per, peaks, also=also, measured=measured),
-        total=limits.total(chosen, images, peaks, also=also, measured=measured),
-        bounds=tuple(
-            limits.bound_of(each, those, images, peaks, also=also, measured=measured)
-            for each, those in by_fusion.items()
-        ),
-        phases=limits.phases(chosen, peaks, also=also, measured=measured)
-        if recipe.mode is Mode.TRAIN
-        else (),
+        rows=call.rows(against.per, measured),
+        total=call.total(measured),
+        bounds=tuple(each.total(measured) for each in calls.values()),
+        phases=call.phases(measured) if recipe.mode is Mode.TRAIN else (),
         peaks=peaks,
-        measured_peaks=also,
+        measured_peaks=beside,
+        measured=measured,
         measured_on=name,
         key=ran.key if ran else None,
-        classes=architecture.classes,
-        in_channels=architecture.in_channels,
-        width=architecture.width,
         flags=_flags(ran) if ran else (),
     )
 
@@ -180,7 +187,7 @@ def _held(
 def _flags(ran: BenchResult) -> tuple[Flag, ...]:
     """What bears on a share; how sure a median is does not."""
     seen = {flag for row in ran.rows for flag in row.flags}
-    return tuple(flag for flag in _BEARING if flag in seen)
+    return tuple(flag for flag in _SHOWN_FLAGS if flag in seen)
 
 
 def _peaks(against: Against, recipe: Recipe, name: str | None) -> tuple[Peaks, Peaks | None]:
@@ -234,7 +241,7 @@ def _environment(records: Sequence[Record]) -> Environment:
     return found
 
 
-def _strangers(name: str, own: Device | None, device: Device | None) -> Iterator[Note]:
+def _other_device(name: str, own: Device | None, device: Device | None) -> Iterator[Note]:
     if device is not None and device is not own:
         yield Note(
             code="other-device",

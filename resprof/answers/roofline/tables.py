@@ -1,89 +1,104 @@
-"""The tables of `resprof roofline`: what bounds it, row by row, or workload by workload."""
+"""The columns of `resprof roofline`, its tables by row or by workload, and its JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from enum import StrEnum
+from operator import attrgetter, itemgetter
+from typing import Any
 
 from resprof.answers.bench.tables import MEANING
 from resprof.answers.flops.counts import Per
-from resprof.answers.roofline.bounds import Bound, RooflineResult, RooflineRow
+from resprof.answers.roofline.bounds import Bound, RooflineBound, RooflineResult
 from resprof.answers.roofline.peaks import Peaks, PeakSource
 from resprof.answers.workloads import FIELDS, configurations, recipe_text
 from resprof.counting.traffic import Fusion
 from resprof.errors import Note
 from resprof.model.architecture import OPTIMIZER
 from resprof.model.recipe import Mode, Recipe
-from resprof.render.table import Column, Form, Origin, Table, Value
+from resprof.render.table import Column, Form, Origin, Table, Value, record, tabulate
 from resprof.units import format_percent, format_seconds, significant
 
+
+def _figure(key: str, title: str, form: Form, origin: Origin, priority: int, **how: Any) -> Column:
+    return Column(key=key, title=title, form=form, origin=origin, priority=priority, **how)
+
+
 _COUNTED, _PREDICTED, _MEASURED = Origin.COUNTED, Origin.PREDICTED, Origin.MEASURED
+_FUSION = Column(key="fusion", title="passes")
+_PHASE = Column(key="phase", title="phase")
+_STAGE = Column(key="stage", title="stage", priority=6)
+_BLOCK = Column(key="block", title="block", priority=6)
+_LAYER = Column(key="layer", title="layer")
+_OPS = Column(key="ops", title="pass", priority=1)
+_FLOPS = _figure("flops", "FLOPs", Form.SI, _COUNTED, 4)
+_BYTES = _figure("bytes", "bytes", Form.BYTES, _COUNTED, 4)
+_INTENSITY = _figure("intensity", "FLOP/byte", Form.NUMBER, _COUNTED, 3)
+_BOUND = _figure("bound", "bound by", Form.TEXT, _PREDICTED, 1)
+_MEMORY_SHARE = _figure("memory_share", "by memory", Form.SHARE, _PREDICTED, 5)
+_LEAST_TIME = _figure("least_time_s", "least time", Form.SECONDS, _PREDICTED, 0)
+_MOST_IMAGES = _figure("most_images_per_s", "images/s at most", Form.NUMBER, _PREDICTED, 4)
+_SHARE = _figure("share", "of call", Form.SHARE, _PREDICTED, 2)
+_ATTAINABLE = _figure("attainable_time_s", "attainable", Form.SECONDS, _PREDICTED, 3)
+_TIME = _figure("measured_time_s", "time", Form.SECONDS, _MEASURED, 0)
+_RATE = _figure("measured_flops_per_s", "FLOP/s", Form.SI, _MEASURED, 3)
+_REACHED = _figure("achieved_share", "reached", Form.SHARE, _MEASURED, 0)
+
+_FIGURES = (_FLOPS, _BYTES, _INTENSITY, _BOUND, _MEMORY_SHARE, _LEAST_TIME)
+_ACHIEVED = (_TIME, _RATE, _REACHED)
+_ROW_FIELDS = (
+    _PHASE,
+    _STAGE,
+    _BLOCK,
+    _LAYER,
+    _OPS,
+    *_FIGURES,
+    _SHARE,
+    _ATTAINABLE,
+    *_ACHIEVED,
+)
+_FUSION_FIELDS = (
+    _FUSION,
+    _figure("passes", "number", Form.COUNT, _COUNTED, 3),
+    _BYTES,
+    _INTENSITY,
+    _BOUND,
+    _MEMORY_SHARE,
+    _LEAST_TIME,
+    _MOST_IMAGES,
+    _ATTAINABLE,
+    _REACHED,
+)
 
 
-def bytes_moved(priority: int) -> Column:
-    """What all passes move."""
-    return Column(key="bytes", title="bytes", form=Form.BYTES, origin=_COUNTED, priority=priority)
-
-
-def intensity(priority: int) -> Column:
-    """Arithmetic intensity."""
-    return Column(
-        key="intensity",
-        title="FLOP/byte",
-        form=Form.NUMBER,
-        origin=_COUNTED,
-        priority=priority,
-    )
-
-
-def bound_by(priority: int) -> Column:
-    """What bounds the larger part of the least time."""
-    return Column(key="bound", title="bound by", origin=_PREDICTED, priority=priority)
-
-
-def least_time(priority: int) -> Column:
-    """By the peaks that stand in the title."""
-    return Column(
-        key="least_time_s",
-        title="least time",
-        form=Form.SECONDS,
-        origin=_PREDICTED,
-        priority=priority,
-    )
-
-
-def attainable(priority: int) -> Column:
-    """The least time by measured peaks."""
-    return Column(
-        key="attainable_time_s",
-        title="attainable",
-        form=Form.SECONDS,
-        origin=_PREDICTED,
-        priority=priority,
-    )
-
-
-def most_images(priority: int) -> Column:
-    """The rate that follows from the least time."""
-    return Column(
-        key="most_images_per_s",
-        title="images/s at most",
-        form=Form.NUMBER,
-        origin=_PREDICTED,
-        priority=priority,
-    )
-
-
-def reached(priority: int) -> Column:
-    """The least time over the measured one."""
-    return Column(
-        key="achieved_share",
-        title="reached",
-        form=Form.SHARE,
-        origin=_MEASURED,
-        priority=priority,
-    )
+def published(result: RooflineResult) -> dict[str, object]:
+    """The result as JSON has it: every bound flat, the workload's fields among the result's."""
+    architecture = result.architecture
+    return {
+        "model": result.model,
+        "title": result.title,
+        "recipe": result.recipe,
+        "per": result.per,
+        "fusion": result.fusion,
+        "rows": [record(_ROW_FIELDS, row) for row in result.rows],
+        "total": {
+            **record((*_FIGURES, _MOST_IMAGES, _ATTAINABLE), result.total),
+            "measured_by": result.measured.by,
+            **record((_TIME, _RATE), result.total),
+            "measured_images_per_s": result.measured.images_per_s,
+            **record((_REACHED,), result.total),
+        },
+        "bounds": [record(_FUSION_FIELDS, bound) for bound in result.bounds],
+        "phases": [record(_ROW_FIELDS, row) for row in result.phases],
+        "peaks": result.peaks,
+        "measured_peaks": result.measured_peaks,
+        "measured_on": result.measured_on,
+        "key": result.key,
+        "classes": architecture.classes,
+        "in_channels": architecture.in_channels,
+        "width": architecture.width,
+        "flags": result.flags,
+    }
 
 
 def pass_is(fusion: Fusion, recipe: Recipe) -> str:
@@ -99,96 +114,90 @@ def pass_is(fusion: Fusion, recipe: Recipe) -> str:
             return "a convolution with what follows"
 
 
-def value_of(holder: object, key: str) -> Value:
-    """A field as a cell holds it."""
-    found: Value = getattr(holder, key)
-    return found.value if isinstance(found, StrEnum) else found
-
-
-_RATES = ("FLOP/s", "byte/s", "FLOP/byte at the ridge")
-
-
 def bounds_table(result: RooflineResult) -> Table:
     """The same call with each notion of a pass."""
-    columns = (
-        Column(key="fusion", title="passes"),
-        Column(key="pass_is", title="one pass is", priority=4),
-        Column(key="passes", title="number", form=Form.COUNT, origin=Origin.COUNTED, priority=3),
-        bytes_moved(2),
-        intensity(3),
-        bound_by(1),
-        least_time(0),
-        most_images(1),
-        *([attainable(2)] if result.measured_peaks else ()),
-        *([reached(0)] if result.total.measured_time_s is not None else ()),
+    one_pass = Column(
+        key="pass_is",
+        title="one pass is",
+        priority=4,
+        value=lambda bound: pass_is(bound.fusion, result.recipe),
     )
-    return Table(
+    shown = {_BYTES: 2, _MOST_IMAGES: 1, _ATTAINABLE: 2}
+    hidden = {_MEMORY_SHARE}
+    if result.measured_peaks is None:
+        hidden.add(_ATTAINABLE)
+    if result.total.measured_time_s is None:
+        hidden.add(_REACHED)
+    fusion, *figures = (
+        replace(column, priority=shown.get(column, column.priority))
+        for column in _FUSION_FIELDS
+        if column not in hidden
+    )
+    return tabulate(
+        (fusion, one_pass, *figures),
+        result.bounds,
         name=f"roofline-bounds-{result.model}",
         title="How fast it could be at most",
         subtitle=_measured(result),
-        columns=columns,
-        rows=tuple(
-            tuple(
-                pass_is(each.fusion, result.recipe)
-                if column.key == "pass_is"
-                else value_of(each, column.key)
-                for column in columns
-            )
-            for each in result.bounds
-        ),
     )
 
 
+_RATES = (
+    ("FLOP/s", attrgetter("flops_per_s")),
+    ("byte/s", attrgetter("bandwidth_bytes_per_s")),
+    ("FLOP/byte at the ridge", attrgetter("ridge")),
+)
+
+
 def peaks_table(result: RooflineResult) -> Table:
-    """The rates behind the bounds, each source in its column."""
+    """The rates behind the bounds, each source in its column, and what of a rate was measured."""
     sources = [each for each in (result.peaks, result.measured_peaks) if each is not None]
-    rates = zip(*map(_rates, sources), strict=True)
-    both = len(sources) > 1
-    reached = Column(key="share", title="reached", form=Form.SHARE, origin=Origin.MEASURED)
-    return Table(
+    reached = Column(
+        key="share",
+        title="reached",
+        form=Form.SHARE,
+        origin=Origin.MEASURED,
+        value=lambda rate: _reached(rate[1], result),
+    )
+    return tabulate(
+        (
+            Column(key="rate", title="rate", value=itemgetter(0)),
+            *map(_source, sources),
+            *((reached,) if len(sources) > 1 else ()),
+        ),
+        _RATES,
         name=f"roofline-peaks-{result.model}",
         title=f"Peaks of {result.peaks.device}, {result.peaks.arithmetic}",
-        columns=(
-            Column(key="rate", title="rate"),
-            *map(_column, sources),
-            *((reached,) if both else ()),
-        ),
-        rows=tuple(
-            (name, *values, *((_share(name, values),) if both else ()))
-            for name, values in zip(_RATES, rates, strict=True)
-        ),
         notes=tuple(f"{each.source.capitalize()}: {each.how}." for each in sources),
     )
 
 
-def _rates(peaks: Peaks) -> tuple[float, ...]:
-    return peaks.flops_per_s, peaks.bandwidth_bytes_per_s, peaks.ridge
-
-
-def _share(name: str, values: tuple[float, ...]) -> Value:
-    """What of a printed rate was measured; of the ridge, which is no rate, that says nothing."""
-    printed, measured = values
-    return None if name == _RATES[-1] else measured / printed
-
-
-def _column(peaks: Peaks) -> Column:
+def _source(peaks: Peaks) -> Column:
     printed = peaks.source is PeakSource.DATASHEET
     return Column(
         key=peaks.source.value,
         title=peaks.source.value,
         form=Form.SI,
         origin=Origin.PUBLISHED if printed else Origin.MEASURED,
+        value=lambda rate: rate[1](peaks),
     )
+
+
+def _reached(read: Callable[[Peaks], float], result: RooflineResult) -> float | None:
+    """The measured over the printed rate; None for the ridge, which is no rate."""
+    if read is _RATES[-1][1] or result.measured_peaks is None:
+        return None
+    return read(result.measured_peaks) / read(result.peaks)
 
 
 def _measured(result: RooflineResult) -> str:
     """The two ways in which a call was measured."""
-    total = result.total
+    measured = result.measured
     parts = []
-    if total.measured_time_s is not None:
-        parts.append(f"{format_seconds(total.measured_time_s)} ({total.measured_by})")
-    if total.measured_images_per_s is not None:
-        parts.append(f"{significant(total.measured_images_per_s, 4)} images/s back to back")
+    if measured.call_s is not None:
+        parts.append(f"{format_seconds(measured.call_s)} ({measured.by})")
+    if measured.images_per_s is not None:
+        parts.append(f"{significant(measured.images_per_s, 4)} images/s back to back")
     return f"measured: {', '.join(parts)}" if parts else ""
 
 
@@ -198,18 +207,6 @@ _ALWAYS = ("model", "mode", "batch", "precision", "engine")
 """Columns of an overview that are there even where all workloads have the same."""
 _PRIORITY = {"model": 0, "batch": 0, "precision": 0, "engine": 3}
 """Of an overview's columns; a mode, and what is there only because it differs, come between."""
-_PART = Column(key="share", title="of call", form=Form.SHARE, origin=Origin.PREDICTED, priority=2)
-_ACHIEVED = (
-    Column(key="measured_time_s", title="time", form=Form.SECONDS, origin=Origin.MEASURED),
-    Column(
-        key="measured_flops_per_s",
-        title="FLOP/s",
-        form=Form.SI,
-        origin=Origin.MEASURED,
-        priority=3,
-    ),
-    reached(0),
-)
 
 
 def roofline_tables(results: Sequence[RooflineResult], notes: Sequence[Note]) -> list[Table]:
@@ -231,28 +228,39 @@ def roofline_tables(results: Sequence[RooflineResult], notes: Sequence[Note]) ->
 
 def rows_table(result: RooflineResult) -> Table:
     """Stages, blocks or passes, and what bounds each."""
-    achieved = _ACHIEVED if _staged(result) else ()
-    columns = (*_place(result), *_figures(), _PART, *_attainable(result), *achieved)
-    return Table(
+    return tabulate(
+        _columns(result, _place(result), achieved=_staged(result)),
+        result.rows,
         name=f"roofline-{result.model}",
         title=f"{result.model} on {result.peaks.device}: {_headline(result)}",
         subtitle=_subtitle(result),
-        columns=columns,
-        rows=tuple(tuple(_cell(row, column.key) for column in columns) for row in result.rows),
-        total=_total(result, columns),
     )
 
 
 def phases_table(result: RooflineResult) -> Table:
     """A training step by phase."""
-    phase = Column(key="phase", title="phase")
-    columns = (phase, *_figures(), _PART, *_attainable(result), *_ACHIEVED)
-    return Table(
+    return tabulate(
+        _columns(result, (_PHASE,), achieved=True),
+        result.phases,
         name=f"roofline-phases-{result.model}",
         title="By phase",
-        columns=columns,
-        rows=tuple(tuple(_cell(row, column.key) for column in columns) for row in result.phases),
-        total=_total(result, columns),
+    )
+
+
+def _columns(
+    result: RooflineResult, place: Sequence[Column], *, achieved: bool
+) -> tuple[Column, ...]:
+    """Columns whose last line is the whole call; the first that is always there says so."""
+    first = next(column for column in place if column.priority == 0)
+
+    def with_total(column: Column) -> Column:
+        return replace(column, total=lambda _: column.cell(result.total))
+
+    return (
+        *(replace(c, total=lambda _: "total") if c is first else c for c in place),
+        *map(with_total, _FIGURES),
+        replace(_SHARE, total=lambda _: sum(row.share for row in result.rows)),
+        *map(with_total, (*_attainable(result), *(_ACHIEVED if achieved else ()))),
     )
 
 
@@ -261,94 +269,78 @@ def overview_table(results: Sequence[RooflineResult]) -> Table:
     first = results[0]
     measured = any(each.total.measured_time_s is not None for each in results)
     laid_out = configurations([result.workload for result in results], _ALWAYS)
-    columns = (
-        Column(key="fusion", title="passes", priority=4),
-        *_figures(),
-        most_images(4),
-        *_attainable(first),
-        *(_ACHIEVED if measured else ()),
-        Column(key="flags", title="flags", priority=5),
-    )
-    return Table(
+    total = attrgetter("total")
+    return tabulate(
+        (
+            *(
+                replace(_of_workload(column.key), priority=_PRIORITY.get(column.key, 2))
+                for column in laid_out.columns
+            ),
+            replace(_FUSION, priority=4),
+            *(column.of(total) for column in (*_FIGURES, _MOST_IMAGES, *_attainable(first))),
+            *(column.of(total) for column in (_ACHIEVED if measured else ())),
+            Column(
+                key="flags",
+                title="flags",
+                priority=5,
+                value=lambda result: ", ".join(flag.value for flag in result.flags) or None,
+            ),
+        ),
+        results,
         name="roofline",
         title=f"{len(results)} workloads on {first.peaks.device}",
         subtitle="for the stages of one, narrow it down: a MODEL, --mode, --batch, --precision",
-        columns=(
-            *(replace(each, priority=_PRIORITY.get(each.key, 2)) for each in laid_out.columns),
-            *columns,
-        ),
-        rows=tuple(
-            (*cells, *(_of(result, column.key) for column in columns))
-            for cells, result in zip(laid_out.cells, results, strict=True)
-        ),
     )
+
+
+def _of_workload(key: str) -> Column:
+    """The column of that key over results."""
+    column, read = next(each for each in FIELDS if each[0].key == key)
+    return replace(column, value=lambda result: read(result.workload))
 
 
 def long_table(results: Sequence[RooflineResult]) -> Table:
     """All rows of all workloads, with the workload before each."""
-    keys = tuple(RooflineRow.__dataclass_fields__)
-    return Table(
+    return tabulate(
+        (
+            *(_of_workload(column.key).of(itemgetter(0)) for column, _ in FIELDS),
+            *(column.of(itemgetter(1)) for column in (_FUSION, *_ROW_FIELDS)),
+        ),
+        [(result, row) for result in results for row in result.rows],
         name="roofline",
         title="Roofline",
-        columns=(
-            *(column for column, _ in FIELDS),
-            *(Column(key=key, title=key) for key in ("fusion", *keys)),
-        ),
-        rows=tuple(
-            (
-                *(value(result.workload) for _, value in FIELDS),
-                result.fusion.value,
-                *(value_of(row, key) for key in keys),
-            )
-            for result in results
-            for row in result.rows
-        ),
     )
 
 
 def _place(result: RooflineResult) -> tuple[Column, ...]:
     """What a row is; the phase says nothing in inference."""
-    phase = (Column(key="phase", title="phase"),) if result.recipe.mode is Mode.TRAIN else ()
+    phase = (_PHASE,) if result.recipe.mode is Mode.TRAIN else ()
     match result.per:
         case Per.STAGE:
-            return (*phase, Column(key="stage", title="stage"))
+            return (*phase, replace(_STAGE, priority=0))
         case Per.BLOCK:
-            stage = Column(key="stage", title="stage", priority=6)
-            return (*phase, stage, Column(key="block", title="block"))
+            return (*phase, _STAGE, replace(_or_stage(_BLOCK), priority=0))
         case Per.LAYER:
-            return (
-                *phase,
-                Column(key="stage", title="stage", priority=6),
-                Column(key="block", title="block", priority=6),
-                Column(key="layer", title="layer"),
-                Column(key="ops", title="pass", priority=1),
-            )
+            return (*phase, _STAGE, _or_stage(_BLOCK), _or_stage(_LAYER), _OPS)
 
 
-def _figures() -> tuple[Column, ...]:
-    return (
-        Column(key="flops", title="FLOPs", form=Form.SI, origin=Origin.COUNTED, priority=4),
-        bytes_moved(4),
-        intensity(3),
-        bound_by(1),
-        Column(
-            key="memory_share",
-            title="by memory",
-            form=Form.SHARE,
-            origin=Origin.PREDICTED,
-            priority=5,
-        ),
-        least_time(0),
-    )
+def _or_stage(column: Column) -> Column:
+    """The column with the stage of what belongs to no block: the loss and the update."""
+
+    def value(row: RooflineBound) -> Value:
+        return row.stage if row.block is None and row.layer is None else column.cell(row)
+
+    return replace(column, value=value)
 
 
 def _attainable(result: RooflineResult) -> tuple[Column, ...]:
-    return (attainable(3),) if result.measured_peaks else ()
+    return (_ATTAINABLE,) if result.measured_peaks else ()
 
 
 def _headline(result: RooflineResult) -> str:
     total = result.total
-    mostly = total.memory_share if total.bound is Bound.MEMORY else 1 - total.memory_share
+    by_memory = total.memory_share or 0.0
+    mostly = by_memory if total.bound is Bound.MEMORY else 1 - by_memory
     bound = f"{format_percent(mostly, 0)} of it bound by {total.bound}"
     least = f"at least {format_seconds(total.least_time_s)}"
     if total.measured_time_s is None:
@@ -368,31 +360,3 @@ def _subtitle(result: RooflineResult) -> str:
 def _staged(result: RooflineResult) -> bool:
     """Whether stages were timed, and not whole phases only."""
     return any(row.measured_time_s is not None and row.stage != OPTIMIZER for row in result.rows)
-
-
-def _of(result: RooflineResult, key: str) -> Value:
-    """A field of a result or of its total."""
-    if key == "flags":
-        return ", ".join(flag.value for flag in result.flags) or None
-    holders = (result, result.total)
-    return value_of(next(holder for holder in holders if hasattr(holder, key)), key)
-
-
-def _cell(row: RooflineRow, key: str) -> Value:
-    if key in {"block", "layer"} and row.layer is None and row.block is None:
-        return row.stage  # loss and update belong to no block
-    return value_of(row, key)
-
-
-def _total(result: RooflineResult, columns: Sequence[Column]) -> tuple[Value, ...]:
-    """The totals; the first column that is always there says what they are."""
-    name = next(column.key for column in columns if column.priority == 0)
-    known: dict[str, Value] = {name: "total", "share": sum(row.share for row in result.rows)}
-    return tuple(
-        known[column.key]
-        if column.key in known
-        else value_of(result.total, column.key)
-        if hasattr(result.total, column.key)
-        else None
-        for column in columns
-    )

@@ -182,10 +182,15 @@ def _write(
     notes: tuple[Note, ...],
     environment: Environment | None,
 ) -> None:
-    from resprof.answers.roofline.tables import long_table, roofline_tables
+    from resprof.answers.roofline.tables import long_table, published, roofline_tables
 
     out.write(
-        Answer(command="roofline", results=results, environment=environment, notes=notes),
+        Answer(
+            command="roofline",
+            results=tuple(map(published, results)),
+            environment=environment,
+            notes=notes,
+        ),
         tables=lambda: roofline_tables(results, notes),
         csv=lambda: [long_table(results)],
     )
