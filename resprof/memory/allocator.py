@@ -165,16 +165,16 @@ class CachingAllocator:
         pool = self._small if size <= SMALL_REQUEST else self._large
         index = bisect_left(pool.keys, size << ADDRESS_BITS)
         if index < len(pool.keys):
-            address, found = pool.take(self._segments.prefer(pool, index))
+            address, block = pool.take(self._segments.prefer(pool, index))
         else:
-            address, found = self._grow(pool, size, requested)
-        rest = found - size
+            address, block = self._grow(pool, size, requested)
+        rest = block - size
         if rest >= pool.least_rest:
             pool.add(address + size, rest)
-            found = size
-        self._live[address] = (requested, found)
+            block = size
+        self._live[address] = (requested, block)
         self.requested += requested
-        self.allocated += found
+        self.allocated += block
         # Comparisons, for this runs for every event and a call of max costs more.
         if self.requested > self._peak_requested:  # noqa: PLR1730
             self._peak_requested = self.requested
@@ -215,13 +215,13 @@ class CachingAllocator:
     def _grow(self, pool: Pool, size: int, requested: int) -> tuple[int, int]:
         """A block from the device, for which cached ones may have to go."""
         segments = self._segments
-        found = segments.grow(pool, size)
-        if found is None:
+        block = segments.grow(pool, size)
+        if block is None:
             self.retries += 1
             segments.release(self._large)
             segments.release(self._small)
-            found = segments.grow(pool, size)
-        if found is None:
+            block = segments.grow(pool, size)
+        if block is None:
             raise DeviceFull(
                 Shortage(
                     requested_bytes=requested,
@@ -231,4 +231,4 @@ class CachingAllocator:
                     reserved_bytes=self._device.reserved,
                 )
             )
-        return found
+        return block

@@ -285,9 +285,9 @@ def _stage_of_modules(raw: RawTrace, stages: Stages) -> dict[str, str]:
     """A module is of the stage that names it or one that it lies in; others are of none."""
     named = {path: stage for stage, paths in stages for path in paths}
     paths = {action.module for action in raw.seen} | {block.module for block in raw.blocks}
-    found = {}
+    stage_of = {}
     for path in paths:
         parts = path.split(".")
         outer = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
-        found[path] = next((named[name] for name in outer if name in named), "")
-    return found
+        stage_of[path] = next((named[name] for name in outer if name in named), "")
+    return stage_of

@@ -273,7 +273,7 @@ def check_largest(
         look = device.look()
     except NotMeasured as error:
         return None, tuple(
-            replace(_unknown(architecture, recipe), failure=_sentence(error))
+            replace(_unmeasured(architecture, recipe), failure=_sentence(error))
             for architecture, recipe in chosen
         )
     return look, tuple(
@@ -308,7 +308,7 @@ def _checked(
         return tries[-1]
 
     check = replace(
-        _unknown(architecture, recipe),
+        _unmeasured(architecture, recipe),
         total_bytes=look.total_bytes,
         in_use_bytes=look.in_use_bytes,
     )
@@ -402,7 +402,7 @@ def judged(check: LargestBatchCheck, tolerance: float) -> LargestBatchCheck:
     )
 
 
-def _unknown(architecture: Architecture, recipe: Recipe) -> LargestBatchCheck:
+def _unmeasured(architecture: Architecture, recipe: Recipe) -> LargestBatchCheck:
     return LargestBatchCheck(model=architecture.id, recipe=recipe, most_tries=MOST_TRIES)
 
 

@@ -32,19 +32,22 @@ def _whole_recipe(row: Any) -> str:
     return recipe_text(row.recipe)
 
 
+_LIVE_COLUMNS = (
+    Column(key="predicted_bytes", title="predicted", form=Form.COUNT, origin=Origin.PREDICTED),
+    Column(key="measured_bytes", title="measured", form=Form.COUNT, origin=Origin.MEASURED),
+    _ERROR,
+)
+
+
 def validation_table(result: ValidationResult) -> Table:
     """A row for each workload."""
-    worst = max((abs(row.error) for row in result.rows), default=0.0)
+    worst = max((abs(row.peaks.error) for row in result.rows), default=0.0)
     within = sum(row.within for row in result.rows)
     return tabulate(
         (
             _MODEL,
             _recipe(_whole_recipe, priority=1),
-            Column(
-                key="predicted_bytes", title="predicted", form=Form.COUNT, origin=Origin.PREDICTED
-            ),
-            Column(key="measured_bytes", title="measured", form=Form.COUNT, origin=Origin.MEASURED),
-            _ERROR,
+            *(column.of(lambda row: row.peaks) for column in _LIVE_COLUMNS),
             _WITHIN,
         ),
         result.rows,

@@ -54,10 +54,11 @@ _ANOTHER = "keep a folder for each: resprof validate --device cuda --keep FOLDER
 
 def refuse_kept(folder: Path) -> None:
     """Raises ``UsageError`` where histories lie already: those of two visits would be mixed."""
-    found = sorted(folder.glob("*.jsonl"))
-    if found:
+    first = min(folder.glob("*.jsonl"), default=None)
+    if first is not None:
         raise UsageError(
-            f"{printable_path(found[0])} is there already", hint="name an empty folder with --keep"
+            f"{printable_path(first)} is there already",
+            hint="name an empty folder with --keep",
         )
 
 

@@ -7,7 +7,7 @@ only a GPU takes come after it and need a GPU.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -23,28 +23,32 @@ from resprof.model.recipe import Checkpoint, Optimizer, Phase, Precision, Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseCheck:
-    """The most live bytes in one phase, over all steps."""
-
-    phase: Phase
-    predicted_bytes: int
-    measured_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ValidationRow:
-    """One workload: the most live bytes of tensors, without an allocator between.
-
-    ``error`` is the prediction's deviation as a share of what was measured.
-    """
+    """One workload: the most live bytes of tensors, and whether they are within tolerance."""
 
     model: str
     recipe: Recipe
-    predicted_bytes: int
-    measured_bytes: int
-    error: float
+    peaks: LivePeaks
     within: bool
-    phases: tuple[PhaseCheck, ...]
+
+    def json_fields(self) -> Mapping[str, object]:
+        """The peaks of the whole run, and those of each phase over all steps."""
+        return {
+            "model": self.model,
+            "recipe": self.recipe,
+            "predicted_bytes": self.peaks.predicted_bytes,
+            "measured_bytes": self.peaks.measured_bytes,
+            "error": self.peaks.error,
+            "within": self.within,
+            "phases": [
+                {
+                    "phase": phase,
+                    "predicted_bytes": predicted,
+                    "measured_bytes": self.peaks.measured[phase],
+                }
+                for phase, predicted in self.peaks.predicted.items()
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,18 +227,8 @@ def validate_on_cpu(
             ValidationRow(
                 model=architecture.id,
                 recipe=recipe,
-                predicted_bytes=peaks.predicted_bytes,
-                measured_bytes=peaks.measured_bytes,
-                error=peaks.error,
+                peaks=peaks,
                 within=abs(peaks.error) <= tolerance,
-                phases=tuple(
-                    PhaseCheck(
-                        phase=phase,
-                        predicted_bytes=peaks.predicted[phase],
-                        measured_bytes=peaks.measured[phase],
-                    )
-                    for phase in peaks.predicted
-                ),
             )
         )
     return ValidationResult(

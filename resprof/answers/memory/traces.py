@@ -77,9 +77,9 @@ def trace_workload(
     architecture = _sized(architecture, recipe)
     key = trace_key(architecture, recipe)
     cache = cache or TraceCache(directory=default_directory())
-    found = cache.load(key, recipe.batch)
-    if found is not None:
-        return found
+    cached = cache.load(key, recipe.batch)
+    if cached is not None:
+        return cached
     from resprof.model.environment import DeviceKind
 
     traced = _trace(architecture, recipe, key, DeviceKind.CUDA)

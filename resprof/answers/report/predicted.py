@@ -67,10 +67,10 @@ def predicted(
         say(f"[{number}/{len(networks)}] predicting {architecture.id}")
         for recipe in _recipes(architecture):
             fits += [_fit(architecture, recipe, device) for device in _devices()]
-            found = [predict_memory(architecture, each) for each in _at_batches(recipe)]
-            curves.append(tuple(result for result, _ in found))
-            notes |= dict.fromkeys(note for _, assumed in found for note in assumed)
-    held = [_roofline(architecture) for architecture in architectures]
+            curve = [predict_memory(architecture, each) for each in _at_batches(recipe)]
+            curves.append(tuple(result for result, _ in curve))
+            notes |= dict.fromkeys(note for _, assumed in curve for note in assumed)
+    rooflines = [_roofline(architecture) for architecture in architectures]
     memory = tuple(result for curve in curves for result in curve if result.recipe.batch == _BATCH)
     return Predicted(
         torch=memory[0].torch.partition("+")[0],
@@ -80,10 +80,12 @@ def predicted(
             tuple(result for result in curve if result.recipe.batch in _CURVE) for curve in curves
         ),
         timelines=tuple(_timeline(architecture) for architecture in architectures),
-        rooflines=tuple(result for result, _ in held),
+        rooflines=tuple(result for result, _ in rooflines),
         assumptions=tuple(notes),
         roofline_notes=tuple(
-            dict.fromkeys(_of_network(result.model, note) for result, each in held for note in each)
+            dict.fromkeys(
+                _of_network(result.model, note) for result, each in rooflines for note in each
+            )
         ),
     )
 
@@ -104,8 +106,8 @@ def _at_batches(recipe: Recipe) -> Iterable[Recipe]:
 
 
 def _devices() -> tuple[Device, ...]:
-    found = (device_by_id(each) for each in DEVICES)
-    return tuple(device for device in found if device is not None)
+    devices = (device_by_id(each) for each in DEVICES)
+    return tuple(device for device in devices if device is not None)
 
 
 def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
@@ -282,8 +284,8 @@ def predicted_stems(networks: Iterable[str]) -> list[str]:
 
 def network_memory(predicted: Predicted, model: str) -> Table | None:
     """The memory of one network by recipe; None where it was not predicted."""
-    found = [result for result in predicted.memory if result.model == model]
-    return memory_overview(found) if found else None
+    results = [result for result in predicted.memory if result.model == model]
+    return memory_overview(results) if results else None
 
 
 def _charts(predicted: Predicted, counted: Counted) -> Iterator[tuple[Chart, str]]:
