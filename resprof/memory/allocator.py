@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from resprof.memory.rules import (
     GRANULE,
@@ -58,6 +59,20 @@ class MemoryPeak(Levels):
     def needed_bytes(self) -> int:
         """What has to fit: the process without segments that are only cached."""
         return self.allocated_bytes + self.process_bytes - self.reserved_bytes
+
+
+class Level(StrEnum):
+    """The four sums of a ``MemoryPeak``."""
+
+    REQUESTED = "requested"
+    ALLOCATED = "allocated"
+    RESERVED = "reserved"
+    PROCESS = "process"
+
+    def of(self, peak: MemoryPeak) -> int:
+        """That sum, in bytes."""
+        size: int = getattr(peak, f"{self}_bytes")
+        return size
 
 
 def each_level(choose: Callable[[Iterable[int]], int], levels: Sequence[Levels]) -> Levels:

@@ -21,7 +21,7 @@ from resprof.answers.gpu.validate_cuda import (
     validate_histories,
     validate_on_cuda,
 )
-from resprof.answers.gpu.validation import BatchTry, GpuValidationResult, LargestBatchCheck, Level
+from resprof.answers.gpu.validation import BatchTry, GpuValidationResult, LargestBatchCheck
 from resprof.answers.memory.budget import largest_batch
 from resprof.answers.memory.prediction import predict_memory
 from resprof.answers.memory.traces import trace_workload
@@ -29,7 +29,7 @@ from resprof.cli.main import main
 from resprof.codec import from_plain, to_plain
 from resprof.errors import NotMeasured, UsageError
 from resprof.measure.host import machine_environment
-from resprof.memory.allocator import MemoryPeak
+from resprof.memory.allocator import Level, MemoryPeak
 from resprof.memory.history import MemoryHistory, history_lines, history_of, read_history
 from resprof.memory.overlay import Calibration, default_overlay, overlaid
 from resprof.memory.trace import Action, Role

@@ -10,11 +10,11 @@ from resprof.answers.gpu.validation import (
     GpuValidationResult,
     GpuValidationRow,
     LargestBatchCheck,
-    Level,
     LevelCheck,
     ValidationResult,
 )
 from resprof.answers.workloads import calibration_text, recipe_text
+from resprof.memory.allocator import Level
 from resprof.memory.history import Unmatched
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import format_bytes, format_deviation

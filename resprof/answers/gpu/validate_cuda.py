@@ -13,17 +13,18 @@ from typing import Any
 
 from resprof.answers.gpu.largest_batch import (
     Device,
+    Progress,
     check_largest,
     prepare_process,
     run_on_device,
 )
-from resprof.answers.gpu.validation import GpuValidationResult, GpuValidationRow, Level, LevelCheck
+from resprof.answers.gpu.validation import GpuValidationResult, GpuValidationRow, LevelCheck
 from resprof.answers.memory.prediction import predict_memory
 from resprof.answers.memory.traces import trace_workload
 from resprof.codec import from_plain
 from resprof.errors import NotMeasured, UsageError, printable_path
 from resprof.measure.memory_history import DeviceMemory, run_in_child
-from resprof.memory.allocator import MemoryPeak, with_process
+from resprof.memory.allocator import Level, MemoryPeak, with_process
 from resprof.memory.history import (
     MemoryHistory,
     history_lines,
@@ -135,7 +136,6 @@ _WORKLOADS = (
 )
 
 Record = Callable[[Workload], MemoryHistory]
-Progress = Callable[[int, int, str], None]
 
 
 def gpu_workloads(models: Sequence[str] = ()) -> Iterator[tuple[Architecture, Recipe]]:
@@ -233,7 +233,8 @@ def compared(
         return result
 
     result = predicted(calibration)
-    levels = _levels(result.peak, predicted(None).peak if calibration else None, history.peak)
+    uncalibrated = predicted(None).peak if calibration else None
+    levels = tuple(_levels(result.peak, uncalibrated, history.peak))
     error = next(check.error for check in levels if check.level is Level.ALLOCATED)
     measured = history.peak.allocated_bytes
     low, high = result.band.low.allocated_bytes, result.band.high.allocated_bytes
@@ -289,23 +290,13 @@ def record_steps(argument: Any, memory: DeviceMemory) -> str:
 
 def _levels(
     predicted: MemoryPeak, uncalibrated: MemoryPeak | None, measured: MemoryPeak
-) -> tuple[LevelCheck, ...]:
-    checks = []
+) -> Iterator[LevelCheck]:
     for level in Level:
-        ours, theirs = _at(predicted, level), _at(measured, level)
-        defaults = None if uncalibrated is None else _at(uncalibrated, level)
-        checks.append(
-            LevelCheck(
-                level=level,
-                predicted_bytes=ours,
-                measured_bytes=theirs,
-                error=ours / theirs - 1,
-                uncalibrated_error=None if defaults is None else defaults / theirs - 1,
-            )
+        actual = level.of(measured)
+        yield LevelCheck(
+            level=level,
+            predicted_bytes=level.of(predicted),
+            measured_bytes=actual,
+            error=level.of(predicted) / actual - 1,
+            uncalibrated_error=level.of(uncalibrated) / actual - 1 if uncalibrated else None,
         )
-    return tuple(checks)
-
-
-def _at(peak: MemoryPeak, level: Level) -> int:
-    found: int = getattr(peak, f"{level}_bytes")
-    return found

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from resprof.answers.memory.traces import LivePeaks, live_peaks
 from resprof.codec import from_json, from_plain, to_json
 from resprof.measure.host import machine_environment
 from resprof.measure.worker import Emit, ask_worker
+from resprof.memory.allocator import Level
 from resprof.memory.history import EventMatch, ReplayCheck
 from resprof.model.architecture import Architecture
 from resprof.model.environment import Environment
@@ -62,15 +62,6 @@ class ValidationResult:
     rows: tuple[ValidationRow, ...]
     total: None = None
     environment: Environment
-
-
-class Level(StrEnum):
-    """The four sums of ``MemoryPeak``."""
-
-    REQUESTED = "requested"
-    ALLOCATED = "allocated"
-    RESERVED = "reserved"
-    PROCESS = "process"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from resprof.answers.workloads import (
     training_text,
 )
 from resprof.errors import Note, UsageError
-from resprof.memory.allocator import MemoryPeak
+from resprof.memory.allocator import Level, MemoryPeak
 from resprof.memory.budget import BudgetLimit, BudgetRow, budget_limit, largest_batches
 from resprof.memory.overlay import Calibration, Overlay, assumptions_of
 from resprof.memory.rules import AllocatorKind
@@ -183,19 +183,20 @@ def batch_column(
     )
 
 
-def _peak_column(level: str, priority: int) -> Column:
+def _peak_column(level: Level, priority: int) -> Column:
     """What the largest batch takes; empty where nothing fits."""
-    key = f"{level}_bytes"
-    return bytes_column(key, level, priority, lambda row: getattr(row.peak, key, None))
+    return bytes_column(
+        f"{level}_bytes", level, priority, lambda row: row.peak and level.of(row.peak)
+    )
 
 
 _BUDGET_COLUMNS = (
     Column(key="allocator", title="allocator"),
     batch_column("max_batch", "largest"),
     batch_column("max_batch_multiple_of_8", "multiple of 8", 1),
-    _peak_column("allocated", 3),
-    _peak_column("reserved", 2),
-    _peak_column("process", 2),
+    _peak_column(Level.ALLOCATED, 3),
+    _peak_column(Level.RESERVED, 2),
+    _peak_column(Level.PROCESS, 2),
     bytes_column("short_bytes", "one more lacks", 1),
     Column(key="max_proven_batch", title="below 2^31", form=Form.COUNT, priority=4),
 )

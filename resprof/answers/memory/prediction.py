@@ -5,13 +5,14 @@ Nothing here needs a GPU, and a trace that is cached needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import fields
 from operator import itemgetter
 
 from resprof.answers.memory.traces import overlay_for, trace_workload, traced_notes
 from resprof.answers.workloads import bytes_column, calibration_text, recipe_column, recipe_text
 from resprof.errors import Note
+from resprof.memory.allocator import Level
 from resprof.memory.overlay import Calibration, assumptions_of
 from resprof.memory.prediction import MemoryResult, predict
 from resprof.memory.rules import AllocatorKind
@@ -52,12 +53,12 @@ _STAGE_COLUMNS = (
     bytes_column("activation_bytes", "activations"),
     bytes_column("at_peak_bytes", "at the peak"),
 )
-_LEVELS = (
-    ("requested", "what tensors asked for"),
-    ("allocated", "the blocks that hold them: torch.cuda.max_memory_allocated"),
-    ("reserved", "the segments that hold those: torch.cuda.max_memory_reserved"),
-    ("process", "with the CUDA context: what the driver shows"),
-)
+_WHAT_IT_IS = {
+    Level.REQUESTED: "what tensors asked for",
+    Level.ALLOCATED: "the blocks that hold them: torch.cuda.max_memory_allocated",
+    Level.RESERVED: "the segments that hold those: torch.cuda.max_memory_reserved",
+    Level.PROCESS: "with the CUDA context: what the driver shows",
+}
 
 
 def memory_tables(result: MemoryResult) -> list[Table]:
@@ -101,15 +102,15 @@ def memory_sheet(results: Sequence[MemoryResult]) -> Table:
         Column(key="allocator", title="allocator"),
     )
     peaks = (
-        *(_peak_column(level) for level, _ in _LEVELS),
+        *(_peak_column(level) for level in Level),
         *(_band_column(side) for side in ("low", "high")),
     )
     return _stages_sheet(results, before, peaks)
 
 
-def _peak_column(level: str) -> Column:
+def _peak_column(level: Level) -> Column:
     key = f"peak_{level}_bytes"
-    return bytes_column(key, key, value=lambda result: getattr(result.peak, f"{level}_bytes"))
+    return bytes_column(key, key, value=lambda result: level.of(result.peak))
 
 
 def _band_column(side: str) -> Column:
@@ -140,20 +141,17 @@ def _stages_sheet(
 
 
 def _peak_table(result: MemoryResult) -> Table:
-    def of(peak: object) -> Callable[[tuple[str, str]], object]:
-        return lambda level: getattr(peak, f"{level[0]}_bytes")
-
     return tabulate(
         (
-            Column(key="level", title="peak", value=itemgetter(0)),
-            bytes_column("bytes", "bytes", 0, of(result.peak)),
-            bytes_column("low_bytes", "from", 1, of(result.band.low)),
-            bytes_column("high_bytes", "to", 1, of(result.band.high)),
+            Column(key="level", title="peak", value=lambda level: level),
+            bytes_column("bytes", "bytes", 0, lambda level: level.of(result.peak)),
+            bytes_column("low_bytes", "from", 1, lambda level: level.of(result.band.low)),
+            bytes_column("high_bytes", "to", 1, lambda level: level.of(result.band.high)),
             Column(
-                key="what", title="what it is", form=Form.PROSE, priority=2, value=itemgetter(1)
+                key="what", title="what it is", form=Form.PROSE, priority=2, value=_WHAT_IT_IS.get
             ),
         ),
-        _LEVELS,
+        Level,
         name=f"memory-{result.model}",
         title=f"{result.model}: {result.title}",
         subtitle=f"predicted for a {recipe_text(result.recipe)}; "
