@@ -41,11 +41,11 @@ from tests.analysis.scripted_runs import (
     with_torch,
     written,
 )
+from tests.answers.gpu.model_device import ModelDevice
+from tests.answers.gpu.test_validate_cuda import out_of_memory, scripted, taking_more
 from tests.cli.scripted_rooflines import INFER, PHASED, STAGED, STEP, records
 from tests.cli.test_bench import on_a_gpu
-from tests.jobs.model_device import ModelDevice
 from tests.jobs.stand_in import ScriptedChild, quiet
-from tests.jobs.test_validate_cuda import out_of_memory, scripted, taking_more
 
 SMALL = "cifar-resnet8"
 

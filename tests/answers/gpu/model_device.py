@@ -12,7 +12,7 @@ from resprof.memory.overlay import CONTEXT, default_overlay, overlaid
 from resprof.memory.replay import Stream, flatten, replay
 from resprof.model.networks import resolve
 from resprof.model.recipe import Recipe, Workload
-from tests.jobs.scripted_memory import GPU
+from tests.answers.gpu.scripted_memory import GPU
 
 BARE_CONTEXT = CONTEXT // 2
 

@@ -22,8 +22,8 @@ from resprof.errors import EnvironmentMissing, NotMeasured
 from resprof.memory.overlay import CONTEXT, Calibration
 from resprof.model.networks import resolve
 from resprof.model.recipe import MemoryFormat, Mode, Precision, Workload, train
-from tests.jobs.model_device import ModelDevice
-from tests.jobs.scripted_memory import GPU
+from tests.answers.gpu.model_device import ModelDevice
+from tests.answers.gpu.scripted_memory import GPU
 
 CHOSEN = tuple(largest_workloads(["cifar-resnet8"]))
 

@@ -36,8 +36,8 @@ from resprof.memory.trace import Action, Role
 from resprof.model.architecture import Architecture
 from resprof.model.networks import resolve, workload_of
 from resprof.model.recipe import Precision, Recipe, Workload, train
-from tests.jobs.model_device import ModelDevice
-from tests.jobs.scripted_memory import GPU, TOTAL, ScriptedMemory
+from tests.answers.gpu.model_device import ModelDevice
+from tests.answers.gpu.scripted_memory import GPU, TOTAL, ScriptedMemory
 from tests.memory.memory_histories import CONTEXT, peak_of, recorded
 
 

@@ -17,8 +17,8 @@ from resprof.measure import memory_history
 from resprof.measure.memory_history import Usage
 from resprof.model.networks import resolve, workload_of
 from resprof.model.recipe import Precision, Recipe, Workload, train
-from tests.jobs import scripted_memory
-from tests.jobs.scripted_memory import GPU, ScriptedMemory
+from tests.answers.gpu import scripted_memory
+from tests.answers.gpu.scripted_memory import GPU, ScriptedMemory
 
 MIB = 2**20
 on_gpu = [
