@@ -19,7 +19,7 @@ from resprof.memory.history import EventMatch, ReplayCheck
 from resprof.model.architecture import Architecture
 from resprof.model.environment import Environment
 from resprof.model.networks import resolve
-from resprof.model.recipe import Checkpoint, Optimizer, Phase, Precision, Recipe, infer, train
+from resprof.model.recipe import Checkpoint, Optimizer, Precision, Recipe, infer, train
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
