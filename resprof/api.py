@@ -98,7 +98,7 @@ def compare(
     Between two devices there are neither ratios nor verdicts. Raises
     ``resprof.errors.UsageError`` for a file that is no run.
     """
-    from resprof.answers.compare.compare import compare_files
+    from resprof.answers.compare.comparison import compare_files
 
     return compare_files(Path(baseline), Path(candidate), margin=margin)
 

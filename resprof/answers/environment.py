@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,7 +10,7 @@ from resprof.codec import to_plain
 from resprof.model.environment import Environment
 
 
-class Concern(StrEnum):
+class Category(StrEnum):
     """Of what kind a difference between environments is, that which weighs most first."""
 
     DEVICE = "device"
@@ -24,12 +24,21 @@ class Concern(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentDifference:
-    """A field of the environment by its path, and its value on either side."""
+    """A field of the environment by its path (``torch.version``), and its value on either side."""
 
-    concern: Concern
+    category: Category
     field: str
     baseline: object
     candidate: object
+
+    def json_fields(self) -> Mapping[str, object]:
+        """The fields; JSON says which concern a difference is of."""
+        return {
+            "concern": self.category,
+            "field": self.field,
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+        }
 
 
 def device_kind(environment: Environment) -> str:
@@ -73,53 +82,9 @@ _OF_NO_ACCOUNT = frozenset(
 """What changes no figure of a workload."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """A field by its path (``torch.version``) and its value on either side."""
-
-    field: str
-    first: object
-    second: object
-
-
-def differences(first: Environment, second: Environment) -> tuple[Difference, ...]:
-    """Every field that is not the same and may change a figure, in the record's order.
-
-    Where only one of them asked NVML, what it said is no difference.
-    """
-    asked = first.nvml is not None and second.nvml is not None
-    return tuple(
-        each
-        for each in _unequal(first, second)
-        if each.field not in _OF_NO_ACCOUNT and (asked or each.field.split(".")[0] != "nvml")
-    )
-
-
-def holds_for(first: Environment, second: Environment) -> bool:
-    """Whether one record can stand for both: nothing differs but what does from start to start."""
-    return not _unequal(first, second)
-
-
-def _unequal(first: Environment, second: Environment) -> list[Difference]:
-    one, other = _flat(to_plain(first)), _flat(to_plain(second))
-    return [
-        Difference(field=field, first=one.get(field), second=other.get(field))
-        for field in dict.fromkeys((*one, *other))
-        if field not in _OF_THE_MOMENT and one.get(field) != other.get(field)
-    ]
-
-
-def _flat(plain: dict[str, object], prefix: str = "") -> dict[str, object]:
-    flat: dict[str, object] = {}
-    for name, value in plain.items():
-        path = f"{prefix}{name}"
-        flat |= _flat(value, f"{path}.") if isinstance(value, dict) else {path: value}
-    return flat
-
-
 _NVML = "nvml.settings."
-_FIELDS: dict[Concern, tuple[str, ...]] = {
-    Concern.DEVICE: (
+_FIELDS: dict[Category, tuple[str, ...]] = {
+    Category.DEVICE: (
         "gpu.name",
         "gpu.capability",
         "gpu.memory_bytes",
@@ -127,7 +92,7 @@ _FIELDS: dict[Concern, tuple[str, ...]] = {
         "machine.cpu_model",
         "machine.architecture",
     ),
-    Concern.LIBRARIES: (
+    Category.LIBRARIES: (
         "gpu.driver",
         "torch.version",
         "torch.cuda",
@@ -135,7 +100,7 @@ _FIELDS: dict[Concern, tuple[str, ...]] = {
         "torch.cpu_capability",
         "nvml.settings.cuda_driver",
     ),
-    Concern.SETTINGS: (
+    Category.SETTINGS: (
         "nvml.settings.power_limit_w",
         "nvml.settings.power_default_w",
         "nvml.settings.sm_clock_max_hz",
@@ -147,39 +112,65 @@ _FIELDS: dict[Concern, tuple[str, ...]] = {
         "torch.interop_threads",
         "machine.cores",
     ),
-    Concern.HOST: ("python", "machine.kernel", "machine.system", "machine.memory_bytes"),
-    Concern.SPECIMEN: ("gpu.uuid", "gpu.pci_bus_id"),
+    Category.HOST: ("python", "machine.kernel", "machine.system", "machine.memory_bytes"),
+    Category.SPECIMEN: ("gpu.uuid", "gpu.pci_bus_id"),
 }
-_PLACES = {
-    field: (place, concern)
-    for place, (concern, field) in enumerate(
-        (concern, field) for concern, fields in _FIELDS.items() for field in fields
-    )
-}
+_CATEGORIES = {field: category for category, fields in _FIELDS.items() for field in fields}
+"""The category of each field, in the order in which differences are told."""
 
 
-def by_concern(baseline: Environment, candidate: Environment) -> tuple[EnvironmentDifference, ...]:
-    """The differences that may change a figure; fields that no concern names come last."""
-    return sorted_by_concern(differences(baseline, candidate))
+def differences(baseline: Environment, candidate: Environment) -> tuple[EnvironmentDifference, ...]:
+    """Every field that is not the same and may change a figure, in the record's order.
 
-
-def sorted_by_concern(found: Iterable[Difference]) -> tuple[EnvironmentDifference, ...]:
-    """The differences in order, without what NVML says again of the same GPU."""
-    by_field = {each.field: each for each in found}
-    kept = [each for each in by_field.values() if _said_before(each.field) not in by_field]
-    # Sorting is stable: fields without a place keep the record's order.
-    kept.sort(key=lambda each: _PLACES.get(each.field, (len(_PLACES), Concern.OTHER))[0])
+    Where only one of them asked NVML, what it said is no difference.
+    """
+    asked = baseline.nvml is not None and candidate.nvml is not None
     return tuple(
-        EnvironmentDifference(
-            concern=_PLACES.get(each.field, (0, Concern.OTHER))[1],
-            field=each.field,
-            baseline=each.first,
-            candidate=each.second,
-        )
-        for each in kept
+        each
+        for each in _unequal(baseline, candidate)
+        if each.field not in _OF_NO_ACCOUNT and (asked or each.field.split(".")[0] != "nvml")
     )
+
+
+def ranked_differences(
+    baseline: Environment, candidate: Environment
+) -> tuple[EnvironmentDifference, ...]:
+    """The differences by category, without what NVML says again of the same GPU."""
+    by_field = {each.field: each for each in differences(baseline, candidate)}
+    kept = [each for each in by_field.values() if _said_before(each.field) not in by_field]
+    ranks = list(_CATEGORIES)
+    # Sorting is stable: fields without a rank keep the record's order.
+    kept.sort(key=lambda each: ranks.index(each.field) if each.field in _CATEGORIES else len(ranks))
+    return tuple(kept)
 
 
 def _said_before(field: str) -> str | None:
     """Of a field of NVML's, that which torch has of the same GPU."""
     return f"gpu.{field.removeprefix(_NVML)}" if field.startswith(_NVML) else None
+
+
+def holds_for(first: Environment, second: Environment) -> bool:
+    """Whether one record can stand for both: nothing differs but what does from start to start."""
+    return not _unequal(first, second)
+
+
+def _unequal(baseline: Environment, candidate: Environment) -> list[EnvironmentDifference]:
+    before, after = _flat(to_plain(baseline)), _flat(to_plain(candidate))
+    return [
+        EnvironmentDifference(
+            category=_CATEGORIES.get(field, Category.OTHER),
+            field=field,
+            baseline=before.get(field),
+            candidate=after.get(field),
+        )
+        for field in dict.fromkeys((*before, *after))
+        if field not in _OF_THE_MOMENT and before.get(field) != after.get(field)
+    ]
+
+
+def _flat(plain: dict[str, object], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for name, value in plain.items():
+        path = f"{prefix}{name}"
+        flat |= _flat(value, f"{path}.") if isinstance(value, dict) else {path: value}
+    return flat

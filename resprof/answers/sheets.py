@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from resprof.answers.compare.comparison import ComparedResult
-from resprof.answers.compare.sheet import compare_sheet
+from resprof.answers.compare.tables import compare_sheet
 from resprof.answers.flops.counts import flops
 from resprof.answers.flops.tables import long_table as counts_sheet
 from resprof.answers.memory.budget import BudgetResult, budget_sheets

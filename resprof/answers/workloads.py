@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Hashable, Sequence
+from operator import attrgetter
 from typing import Any
 
 from resprof.errors import Note
@@ -93,44 +93,50 @@ def recipe_column(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Configurations:
-    """The columns in which configurations differ, their cells, and what all have in common."""
-
-    columns: tuple[Column, ...]
-    cells: tuple[tuple[Value, ...], ...]
-    common: str
-
-
-Field = tuple[Column, Callable[[Workload], Value]]
-
-FIELDS: tuple[Field, ...] = (
-    (Column(key="model", title="model"), lambda each: each.model),
-    (
-        Column(key="classes", title="classes", form=Form.COUNT, priority=1),
-        lambda each: each.classes,
+WORKLOAD = (
+    Column(key="model", title="model", value=lambda each: each.model),
+    Column(
+        key="classes",
+        title="classes",
+        form=Form.COUNT,
+        priority=1,
+        value=lambda each: each.classes,
     ),
-    (
-        Column(key="in_channels", title="channels", form=Form.COUNT, priority=1),
-        lambda each: each.in_channels,
+    Column(
+        key="in_channels",
+        title="channels",
+        form=Form.COUNT,
+        priority=1,
+        value=lambda each: each.in_channels,
     ),
-    (Column(key="width", title="width", form=Form.NUMBER, priority=1), lambda each: each.width),
-    (Column(key="mode", title="mode"), lambda each: each.recipe.mode.value),
-    (Column(key="batch", title="batch", form=Form.COUNT), lambda each: each.recipe.batch),
-    (Column(key="image", title="image", priority=1), lambda each: format_shape(each.recipe.image)),
-    (Column(key="precision", title="precision"), lambda each: each.recipe.precision.value),
-    (
-        Column(key="memory_format", title="layout", priority=1),
-        lambda each: each.recipe.memory_format.value,
+    Column(key="width", title="width", form=Form.NUMBER, priority=1, value=lambda each: each.width),
+    Column(key="mode", title="mode", value=lambda each: each.recipe.mode),
+    Column(key="batch", title="batch", form=Form.COUNT, value=lambda each: each.recipe.batch),
+    Column(
+        key="image",
+        title="image",
+        priority=1,
+        value=lambda each: format_shape(each.recipe.image),
     ),
-    (Column(key="engine", title="engine"), lambda each: each.recipe.engine.value),
-    (
-        Column(key="training", title="optimizer", priority=2),
-        lambda each: training_text(each.recipe),
+    Column(key="precision", title="precision", value=lambda each: each.recipe.precision),
+    Column(
+        key="memory_format",
+        title="layout",
+        priority=1,
+        value=lambda each: each.recipe.memory_format,
     ),
-    (
-        Column(key="cudnn_benchmark", title="cudnn.benchmark", priority=1),
-        lambda each: each.recipe.cudnn_benchmark,
+    Column(key="engine", title="engine", value=lambda each: each.recipe.engine),
+    Column(
+        key="training",
+        title="optimizer",
+        priority=2,
+        value=lambda each: training_text(each.recipe),
+    ),
+    Column(
+        key="cudnn_benchmark",
+        title="cudnn.benchmark",
+        priority=1,
+        value=lambda each: each.recipe.cudnn_benchmark,
     ),
 )
 """All in which two workloads can differ, and no two that do have all cells the same."""
@@ -147,74 +153,79 @@ _ORDINARY = {
 """What nobody needs to be told."""
 
 
-def configurations(workloads: Sequence[Workload], always: Sequence[str] = ()) -> Configurations:
-    """Lays out workloads; the model and the batch of a single one stay in its row.
+_OF_ROW = attrgetter("workload")
 
-    The columns of the keys in ``always`` are there whether configurations differ in them or not.
+
+def workload_columns(
+    of: Callable[[Any], Workload] = _OF_ROW, keys: Container[str] | None = None
+) -> tuple[Column, ...]:
+    """The columns of a workload for rows of which ``of`` gives it; those of ``keys``, or all."""
+    return tuple(column.of(of) for column in WORKLOAD if keys is None or column.key in keys)
+
+
+def differing_columns(
+    rows: Sequence[Any],
+    always: Sequence[str] = (),
+    of: Callable[[Any], Workload] = _OF_ROW,
+) -> tuple[tuple[Column, ...], str]:
+    """The columns in which the rows' workloads differ, and what all have in common in words.
+
+    The model and the batch of a single one stay in its row. The columns of the keys in ``always``
+    are there whether workloads differ in them or not.
     """
-    columns = [
-        (column, tuple(value(workload) for workload in workloads)) for column, value in FIELDS
-    ]
-    varying = [column.key for column, values in columns if len(set(values)) > 1]
-    kept = {*varying, *always} or {"model", "batch"}
-    return Configurations(
-        columns=tuple(column for column, _ in columns if column.key in kept),
-        cells=tuple(
-            tuple(values[row] for column, values in columns if column.key in kept)
-            for row in range(len(workloads))
-        ),
-        common=", ".join(
-            text
-            for column, values in columns
-            if column.key not in kept and values and (text := _in_common(column, values[0]))
-        ),
+    workloads = [of(row) for row in rows]
+    kept = {*(column.key for column in _differing(workloads)), *always} or {"model", "batch"}
+    texts = (
+        _in_common(column, column.cell(workloads[0]))
+        for column in WORKLOAD
+        if column.key not in kept and workloads
     )
+    return workload_columns(of, kept), ", ".join(text for text in texts if text)
 
 
-def differing(workloads: Sequence[Workload]) -> tuple[str, ...]:
+def _differing(workloads: Sequence[Workload]) -> list[Column]:
+    return [column for column in WORKLOAD if len({column.cell(each) for each in workloads}) > 1]
+
+
+def distinctions(workloads: Sequence[Workload]) -> tuple[str, ...]:
     """What tells each of these from the others, in words."""
-    fields = [
-        (column, value)
-        for column, value in FIELDS
-        if len({value(workload) for workload in workloads}) > 1
-    ]
+    columns = _differing(workloads)
     return tuple(
-        ", ".join(_in_words(column, value(workload)) for column, value in fields)
-        for workload in workloads
+        ", ".join(_in_words(column, column.cell(each)) for column in columns) for each in workloads
     )
 
 
-def told_apart(names: Sequence[Hashable], workloads: Sequence[Workload]) -> list[str]:
+def distinguish(names: Sequence[Hashable], workloads: Sequence[Workload]) -> list[str]:
     """What has to be said beside each name where several have the same; empty for all others."""
-    said = [""] * len(workloads)
-    alike: dict[Hashable, list[int]] = {}
+    texts = [""] * len(workloads)
+    same_name: dict[Hashable, list[int]] = {}
     for place, name in enumerate(names):
-        alike.setdefault(name, []).append(place)
-    for places in alike.values():
-        words = differing([workloads[place] for place in places])
-        for place, text in zip(places, words, strict=True):
-            said[place] = text
-    return said
+        same_name.setdefault(name, []).append(place)
+    for places in same_name.values():
+        found = distinctions([workloads[place] for place in places])
+        for place, text in zip(places, found, strict=True):
+            texts[place] = text
+    return texts
 
 
 def network_text(workload: Workload) -> str:
     """The model, and what of the network is out of the ordinary: ``resnet50 (width 0.5)``."""
-    parts = _parts(workload, ("classes", "in_channels", "width"))
-    return f"{workload.model} ({', '.join(parts)})" if parts else workload.model
+    unusual = _unusual(workload, ("classes", "in_channels", "width"))
+    return f"{workload.model} ({', '.join(unusual)})" if unusual else workload.model
 
 
 def workload_text(workload: Workload) -> str:
     """The workload in a line: what of it is always named, and what is out of the ordinary."""
     recipe = workload.recipe
     head = {"model", "mode", "batch"}
-    rest = _parts(workload, [column.key for column, _ in FIELDS if column.key not in head])
+    rest = _unusual(workload, [column.key for column in WORKLOAD if column.key not in head])
     return ", ".join([f"{workload.model} {recipe.mode} batch {recipe.batch}", *rest])
 
 
-def _parts(workload: Workload, keys: Sequence[str]) -> list[str]:
-    """What has to be said of these fields, in words."""
-    found = [_in_common(column, value(workload)) for column, value in FIELDS if column.key in keys]
-    return [text for text in found if text]
+def _unusual(workload: Workload, keys: Container[str]) -> list[str]:
+    """What has to be said of these columns, in words."""
+    texts = [_in_common(column, column.cell(workload)) for column in WORKLOAD if column.key in keys]
+    return [text for text in texts if text]
 
 
 def _in_common(column: Column, value: Value) -> str | None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resprof.answers.bench.run import results_of
+from resprof.answers.bench.results import results_of
 from resprof.answers.bench.runs import measured_run
-from resprof.answers.compare.compare import ReadRun
+from resprof.answers.compare.comparison import ReadRun
 from resprof.measure.run import (
     EnergyWindow,
     LaunchEnd,
@@ -20,6 +20,7 @@ from resprof.measure.run import (
     Outcome,
     Plan,
     Round,
+    StageMemory,
     Stop,
     WarmUp,
 )
@@ -54,6 +55,7 @@ class Launched:
     throughputs_s: tuple[float, ...] = ()
     peak_bytes: int | None = 2**20
     energy_per_call_j: float | None = None
+    stages: tuple[StageMemory, ...] = ()
     outcome: Outcome = Outcome.MEASURED
     metrics: tuple[Metric, ...] = tuple(Metric)
 
@@ -126,7 +128,7 @@ def _end(workload: Workload, number: int, launched: Launched, kind: DeviceKind) 
         warm_up=WarmUp(samples_s=(0.01,), steady=True),
         stop=Stop.ROUNDS_DONE,
         outputs_finite=True,
-        memory=MemoryUse(peak_allocated_bytes=launched.peak_bytes),
+        memory=MemoryUse(peak_allocated_bytes=launched.peak_bytes, stages=launched.stages),
     )
     well = launched.outcome is Outcome.MEASURED
     return LaunchEnd(
@@ -167,7 +169,7 @@ def of(batch: int, model: str = "cifar-resnet8", workload: Workload = WORKLOAD) 
 def as_read(records: Sequence[Record], name: str = "run.jsonl") -> ReadRun:
     """The run as reading it from a file of that name would give it."""
     run = measured_run(records)
-    return ReadRun(file=Path(name), label=run.label(name), run=run, results=results_of(records))
+    return ReadRun(label=run.label(name), run=run, results=results_of(records))
 
 
 def written(file: Path, records: Sequence[Record]) -> Path:

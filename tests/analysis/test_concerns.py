@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from resprof.answers.environment import Concern, by_concern
+from resprof.answers.environment import Category, ranked_differences
 from tests.analysis.test_environments import FULL, MOMENT, RECIPE, changed, leaves
 
 
@@ -20,7 +20,7 @@ def _changed(*paths: str) -> Any:
 
 def test_what_weighs_most_comes_first_and_each_field_once() -> None:
     paths = ("python", "torch.threads", "gpu.uuid", "torch.version", "gpu.name", "gpu.driver")
-    found = by_concern(FULL, _changed(*paths))
+    found = ranked_differences(FULL, _changed(*paths))
     assert [each.field for each in found] == [
         "gpu.name",
         "gpu.driver",
@@ -29,26 +29,26 @@ def test_what_weighs_most_comes_first_and_each_field_once() -> None:
         "python",
         "gpu.uuid",
     ]
-    places = list(Concern)
-    assert sorted(found, key=lambda each: places.index(each.concern)) == list(found)
+    places = list(Category)
+    assert sorted(found, key=lambda each: places.index(each.category)) == list(found)
 
 
 @pytest.mark.parametrize("name", ["driver", "name", "uuid", "pci_bus_id", "memory_bytes"])
 def test_what_nvml_says_again_of_the_gpu_is_said_once(name: str) -> None:
-    both = by_concern(FULL, _changed(f"gpu.{name}", f"nvml.settings.{name}"))
+    both = ranked_differences(FULL, _changed(f"gpu.{name}", f"nvml.settings.{name}"))
     assert [each.field for each in both] == [f"gpu.{name}"]
-    alone = by_concern(FULL, _changed(f"nvml.settings.{name}"))
+    alone = ranked_differences(FULL, _changed(f"nvml.settings.{name}"))
     assert [each.field for each in alone] == [f"nvml.settings.{name}"]
 
 
 def test_no_difference_is_dropped_that_is_said_only_once() -> None:
     paths = [path for path in leaves(FULL) if path not in MOMENT | RECIPE | {"resprof"}]
     for path in paths:
-        (found,) = by_concern(FULL, _changed(path))
+        (found,) = ranked_differences(FULL, _changed(path))
         assert found.field == path
 
 
 def test_values_keep_their_sides() -> None:
-    (found,) = by_concern(FULL, replace(FULL, python="CPython 3.99"))
+    (found,) = ranked_differences(FULL, replace(FULL, python="CPython 3.99"))
     assert (found.baseline, found.candidate) == (FULL.python, "CPython 3.99")
-    assert found.concern is Concern.HOST
+    assert found.category is Category.HOST

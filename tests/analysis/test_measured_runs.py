@@ -74,15 +74,15 @@ def _window(seconds: float, energy_j: float) -> EnergyWindow:
 )
 def test_what_cannot_be_is_refused(spoil: Callable[[Run], Run], word: str) -> None:
     run = simple(0.01)
-    assert measured_run(run).measured
+    assert measured_run(run).configurations
     with pytest.raises(UsageError, match=word) as caught:
         measured_run(spoil(run))
     assert caught.value.hint
 
 
 def test_several_launches_are_no_duplicates() -> None:
-    (found,) = measured_run(simple(0.01, 0.01, 0.01)).measured
-    assert len(found.configuration.launches) == 3
+    (found,) = measured_run(simple(0.01, 0.01, 0.01)).configurations
+    assert len(found.launches) == 3
 
 
 def test_a_configuration_has_the_environment_it_was_measured_in() -> None:
@@ -91,7 +91,7 @@ def test_a_configuration_has_the_environment_it_was_measured_in() -> None:
     rest = run_of((WORKLOAD, [steady(0.01)]))[2:]
     # The process that measures knows more than the one that starts it, and says so afterwards.
     run = measured_run((replace(ON_CPU, torch=None), start, newer, *rest))
-    (found,) = run.measured
+    (found,) = run.configurations
     assert found.environment == newer
     assert run.environments == (newer,)
     assert run.label("x").torch == "9.9.9"

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.answers.compare.compare import beside_published
-from resprof.answers.compare.comparison import PublishedBeside
-from resprof.answers.compare.published import published_tables
+from resprof.answers.compare.published import (
+    PublishedBeside,
+    near_published,
+    published_tables,
+)
 from resprof.model.environment import Environment
 from resprof.model.published import results as published_results
 from resprof.model.recipe import Mode, Precision, Workload, infer, train
@@ -34,7 +36,7 @@ def _workload(
 
 def _near(workload: Workload, environment: Environment = H100) -> tuple[PublishedBeside, ...]:
     run = as_read(run_of((workload, [steady(0.1)]), environment=environment))
-    return beside_published([run])
+    return near_published([run])
 
 
 def test_near_is_the_network_the_mode_the_batch_and_the_width_of_numbers() -> None:
@@ -128,8 +130,8 @@ def test_two_runs_of_a_device_share_the_rows_and_not_the_columns() -> None:
         for name, call_s in (("a", 0.1), ("b", 0.2))
     ]
     one, both = (
-        published_tables(beside_published(runs[:1])),
-        published_tables(beside_published(runs)),
+        published_tables(near_published(runs[:1])),
+        published_tables(near_published(runs)),
     )
     assert [len(table.rows) for table in one] == [len(table.rows) for table in both]
     keys = [column.key for column in both[0].columns]

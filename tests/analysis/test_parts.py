@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.answers.bench.results import MOST_DEVIATION, PartsCheck, PartTime, parts_of
-from resprof.answers.bench.run import macs_by_tile
+from resprof.answers.bench.results import (
+    MOST_DEVIATION,
+    Perturbation,
+    TileTime,
+    macs_by_tile,
+    tile_times,
+)
 from resprof.measure.run import Tile, TiledRound
 from resprof.measure.run_file import Record
 from resprof.model.architecture import LOSS
@@ -47,8 +52,8 @@ def tiled(
     )
 
 
-def check_of(*records: Record) -> PartsCheck:
-    _, check = parts_of(configuration(start(), *records, end()), MACS)
+def check_of(*records: Record) -> Perturbation:
+    _, check = tile_times(configuration(start(), *records, end()), MACS)
     assert check is not None
     return check
 
@@ -59,7 +64,7 @@ def test_a_part_is_the_median_of_the_rounds_medians() -> None:
         tiled(1, [(4.0, 8.0, 0.5)]),
         tiled(2, [(3.0, 6.0, 0.5)]),
     )
-    forward, backward, optimizer = parts_of(found, MACS)[0]
+    forward, backward, optimizer = tile_times(found, MACS)[0]
     assert [forward.time_s, backward.time_s, optimizer.time_s] == [3.0, 6.0, 0.5]
     assert (forward.time_ci_s, optimizer.time_ci_s) == ((2.0, 4.0), (0.5, 0.5))
     assert forward.share == 3.0 / 9.5
@@ -69,7 +74,7 @@ def test_a_part_is_the_median_of_the_rounds_medians() -> None:
 
 
 def test_a_part_of_one_round_has_no_interval() -> None:
-    parts, _ = parts_of(launch_of(tiled(0, [(1.0, 2.0, 3.0)])), MACS)
+    parts, _ = tile_times(launch_of(tiled(0, [(1.0, 2.0, 3.0)])), MACS)
     assert [part.time_ci_s for part in parts] == [None] * 3
 
 
@@ -81,7 +86,7 @@ def test_of_several_launches_each_gives_one_value() -> None:
             tiled(index, [(value, 1.0, 1.0)], launch=launch) for index, value in enumerate(times)
         ]
         records += [end(launch=launch)]
-    (forward, *_), _ = parts_of(configuration(*records), MACS)
+    (forward, *_), _ = tile_times(configuration(*records), MACS)
     assert forward.time_s == 2.0
     assert forward.time_ci_s == (1.0, 6.0)
 
@@ -93,7 +98,7 @@ def test_passes_of_an_accumulated_step_are_added_up() -> None:
     found = configuration(
         start(workload), tiled(0, [call], tiles, workload=workload), end(workload)
     )
-    parts, _ = parts_of(found, MACS)
+    parts, _ = tile_times(found, MACS)
     assert [(part.phase, part.time_s) for part in parts] == [
         (Phase.OPTIMIZER, 0.75),
         (Phase.FORWARD, 4.0),
@@ -116,14 +121,14 @@ def test_shares_of_time_and_of_macs_add_up_to_one(data: st.DataObject, tiles: li
     call = st.tuples(*[TIMES] * len(tiles))
     rounds = data.draw(st.lists(st.lists(call, min_size=1, max_size=3), min_size=1, max_size=4))
     found = launch_of(*(tiled(index, calls, tiles) for index, calls in enumerate(rounds)))
-    parts, _ = parts_of(found, macs_by_tile(ARCHITECTURE, Mode.TRAIN))
+    parts, _ = tile_times(found, macs_by_tile(ARCHITECTURE, Mode.TRAIN))
     assert [Tile(phase=part.phase, stage=part.stage) for part in parts] == tiles
     assert sum(part.share for part in parts) == pytest.approx(1)
     assert sum(part.macs_share or 0 for part in parts) == pytest.approx(1)
     assert all((part.macs is None) is _is_bare(part) for part in parts)
 
 
-def _is_bare(part: PartTime) -> bool:
+def _is_bare(part: TileTime) -> bool:
     """Loss and optimiser have no multiply-adds that are counted."""
     return part.stage == LOSS or part.phase is Phase.OPTIMIZER
 
@@ -138,11 +143,11 @@ def test_stages_have_the_macs_of_their_phases() -> None:
 
 
 def test_without_instrumented_rounds_there_are_no_parts() -> None:
-    assert parts_of(launch_of(latency(0, (1.0,))), MACS) == ((), None)
+    assert tile_times(launch_of(latency(0, (1.0,))), MACS) == ((), None)
 
 
 def test_without_clean_rounds_nothing_is_held_against_them() -> None:
-    parts, check = parts_of(launch_of(tiled(0, [(1.0, 2.0, 3.0)])), MACS)
+    parts, check = tile_times(launch_of(tiled(0, [(1.0, 2.0, 3.0)])), MACS)
     assert parts
     assert check is None
 
@@ -178,7 +183,7 @@ def test_rounds_are_held_against_those_of_their_own_launch() -> None:
             tiled(0, [(value / 2, value / 4, value / 4)], launch=launch),
             end(launch=launch),
         ]
-    _, check = parts_of(configuration(*records), MACS)
+    _, check = tile_times(configuration(*records), MACS)
     assert check is not None
     assert (check.clean_s, check.instrumented_s, check.deviation) == (2.0, 2.0, 0.0)
 
@@ -186,6 +191,6 @@ def test_rounds_are_held_against_those_of_their_own_launch() -> None:
 @pytest.mark.parametrize(("rounds", "covers"), [(1, None), (2, 0.5), (6, 0.96875)])
 def test_an_interval_says_what_it_covers(rounds: int, covers: float | None) -> None:
     taken = [tiled(index, [(1.0, 4.0, 0.5 + index)]) for index in range(rounds)]
-    parts, _ = parts_of(configuration(start(), *taken, end()), MACS)
+    parts, _ = tile_times(configuration(start(), *taken, end()), MACS)
     assert {part.ci_coverage for part in parts} == {covers}
     assert all((part.time_ci_s is None) is (covers is None) for part in parts)

@@ -7,8 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.answers.bench.results import BenchResult, Flag, bench_result, with_graph_gains
+from resprof.answers.bench.results import (
+    BenchResult,
+    Flag,
+    bench_result,
+    with_graph_gains,
+)
 from resprof.answers.bench.runs import configurations
+from resprof.codec import to_plain
 from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, StageMemory, Tile, TiledRound
 from resprof.measure.run_file import Record
 from resprof.model.environment import DeviceKind
@@ -111,7 +117,7 @@ def test_instruments_that_change_a_call_are_flagged() -> None:
     assert Flag.PERTURBED in flags(result(start(), *ROUNDS, tiled(1.5), end()))
     same = result(start(), *ROUNDS, tiled(1.0), end())
     assert Flag.PERTURBED not in flags(same)
-    (part,) = same.parts
+    (part,) = same.tiles
     assert part.share == 1.0
 
 
@@ -127,9 +133,10 @@ def test_where_nothing_was_measured_nothing_was_cut_short(outcome: Outcome) -> N
 def test_activations_are_those_of_the_stages() -> None:
     stages = (StageMemory(stage="conv1", activation_bytes=8),)
     memory = MemoryUse(activation_bytes=8, stages=stages)
-    (activation,) = result(start(), *ROUNDS, end(memory=memory)).activations
-    assert (activation.stage, activation.measured_bytes) == ("conv1", 8)
-    assert activation.predicted_bytes is None
+    found = to_plain(result(start(), *ROUNDS, end(memory=memory)))
+    assert found["activations"] == [
+        {"stage": "conv1", "measured_bytes": 8, "predicted_bytes": None}
+    ]
 
 
 def test_configurations_come_in_the_order_in_which_they_were_first_started() -> None:

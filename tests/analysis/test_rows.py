@@ -8,12 +8,12 @@ from statistics import fmean, median
 
 import pytest
 
+from resprof.answers.bench.quantities import Over
 from resprof.answers.bench.results import (
     DRIFT_SHARE,
     THROTTLED_SHARE,
     BenchRow,
     Flag,
-    Over,
     ThrottledShare,
 )
 from resprof.answers.bench.runs import Configuration, configurations
@@ -127,7 +127,6 @@ def test_every_pass_of_an_accumulated_step_has_its_images() -> None:
     rate = row(found, Metric.THROUGHPUT)
     assert rate.throughput_images_per_s == 3 * BATCH * 10 / 5.0
     assert rate.energy_per_image_j == 60.0 / (3 * BATCH * 10)
-    assert rate.batch == BATCH
     assert row(found).latency_median_s == 2.0  # of a call, which is the whole step
 
 
@@ -373,10 +372,10 @@ def test_memory_and_stop_stand_beside_the_figure() -> None:
     for launch, stop in enumerate((Stop.TARGET_MET, Stop.TIME_LIMIT, Stop.ROUNDS_DONE)):
         records += [start(launch=launch), latency(0, (1.0,), launch=launch)]
         records.append(end(launch=launch, stop=stop, memory=memory))
-    found = row(configuration(*records))
-    assert (found.peak_allocated_bytes, found.activation_bytes) == (7, 5)
-    assert found.peak_reserved_bytes is None
-    assert found.stop is Stop.TIME_LIMIT  # of several the one that leaves most to be desired
+    found = configuration(*records)
+    assert (found.memory.peak_allocated_bytes, found.memory.activation_bytes) == (7, 5)
+    assert found.memory.peak_reserved_bytes is None
+    assert row(found).stop is Stop.TIME_LIMIT  # of several the one that leaves most to be desired
 
 
 @pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.HUNG, None])
@@ -391,7 +390,7 @@ def test_a_launch_that_did_not_end_well_counts_where_no_other_did(outcome: Outco
     assert row(only).latency_median_s == 2.0
     assert row(only).launches == 1
     assert row(only).stop is None
-    assert row(only).peak_allocated_bytes is None
+    assert only.memory.peak_allocated_bytes is None
     last = configuration(*bad(0, 1.0), *bad(1, 2.0))
     assert last.outcome is (outcome or Outcome.CUT_SHORT)
     assert last.message == (None if outcome is None else "why")

@@ -14,13 +14,20 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from resprof.answers.bench.results import BenchResult, BenchRow, Flag, PartTime
-from resprof.answers.bench.run import results_of, with_prediction
+from resprof.answers.bench.results import (
+    BenchResult,
+    BenchRow,
+    Flag,
+    TileTime,
+    results_of,
+    with_prediction,
+)
 from resprof.answers.bench.tables import MEANING, bench_tables, long_table
 from resprof.cli.main import main
-from resprof.codec import from_plain
+from resprof.codec import from_plain, to_plain
 from resprof.measure.run import (
     EnergyWindow,
+    MemoryUse,
     Metric,
     Order,
     Outcome,
@@ -54,8 +61,8 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedChild:
     """A child and a look at the machine that are scripted, in a folder of their own."""
     scripted = ScriptedChild()
     monkeypatch.setattr("resprof.answers.bench.launches.run_child", scripted)
-    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", look)
-    monkeypatch.setattr("resprof.answers.bench.run.host_state", quiet)
+    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", look)
+    monkeypatch.setattr("resprof.answers.bench.launches.host_state", quiet)
     monkeypatch.chdir(tmp_path)
     return scripted
 
@@ -63,7 +70,7 @@ def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedChild:
 def on_a_gpu(child: ScriptedChild, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lets it say what a child on a GPU would say."""
     here = replace(environment_of(), gpu=GPU)
-    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", lambda device: here)
+    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", lambda device: here)
     child.environment = lambda order: here
     child.rounds = gpu_rounds
 
@@ -159,11 +166,16 @@ def test_the_printed_json_is_the_records_field_by_field(
     assert list(parsed) == ["schema", "command", "results", "environment", "notes"]
     assert parsed["command"] == "bench"
     for result in parsed["results"]:
-        assert list(result) == [field.name for field in fields(BenchResult)]
-        for row in result["rows"]:
-            assert list(row) == [field.name for field in fields(BenchRow)]
-            assert set(row) >= PROMISED
-    assert [from_plain(BenchResult, result) for result in parsed["results"]] == recorded()
+        assert all(set(row) >= PROMISED for row in result["rows"])
+    for result, record in zip(parsed["results"], recorded(), strict=True):
+        flat = to_plain(record)
+        assert result == flat
+        assert list(result) == list(flat)
+        for row, of_metric in zip(result["rows"], record.rows, strict=True):
+            figures = to_plain(of_metric) | to_plain(record.memory)
+            assert {name: row[name] for name in figures if name != "stages"} == {
+                name: value for name, value in figures.items() if name != "stages"
+            }
     environments = [each for each in read_run(Path("run.jsonl")) if isinstance(each, Environment)]
     assert from_plain(Environment, parsed["environment"]) == environments[-1]
 
@@ -187,7 +199,7 @@ def test_what_a_gpu_tells_is_in_the_answer(
     assert throughput["energy_net_per_image_j"] == (3000.0 - 500.0) / (1000 * 2)
     assert latency["throttled"] == [{"policy": "power", "share": 0.25}]
     assert {"throttled", "launch-bound", "shared GPU"} <= set(latency["flags"])
-    assert list(result["parts"][0]) == [field.name for field in fields(PartTime)]
+    assert list(result["parts"][0]) == [field.name for field in fields(TileTime)]
     assert sum(part["share"] for part in result["parts"]) == pytest.approx(1)
     assert sum(part["macs_share"] for part in result["parts"]) == pytest.approx(1)
 
@@ -226,10 +238,13 @@ def test_csv_read_again_is_the_records(
     pairs = [(result, row) for result in recorded() for row in result.rows]
     assert len(read) == len(pairs) == 4
     kinds = get_type_hints(BenchRow)
+    of_memory = get_type_hints(MemoryUse)
     special = {"latency_ci_s", "throughput_ci", "throttled", "flags"}
     for cells, (result, row) in zip(read, pairs, strict=True):
         for name in set(kinds) - special:
             assert parsed_cell(cells[name], kinds[name]) == getattr(row, name)
+        for name in set(of_memory) - {"stages"}:
+            assert parsed_cell(cells[name], of_memory[name]) == getattr(result.memory, name)
         for name, unit in (("latency_ci", "_s"), ("throughput_ci", "")):
             ends = tuple(
                 parsed_cell(cells[f"{name}_{end}{unit}"], float) for end in ("low", "high")
@@ -240,14 +255,14 @@ def test_csv_read_again_is_the_records(
         assert cells["throttled"] == "; ".join(shares)
         assert cells["model"] == result.model
         assert cells["mode"] == result.recipe.mode
-        assert parsed_cell(cells["classes"], int) == result.classes
-        assert parsed_cell(cells["in_channels"], int) == result.in_channels
-        assert parsed_cell(cells["width"], float) == result.width
+        assert parsed_cell(cells["classes"], int) == result.workload.classes
+        assert parsed_cell(cells["in_channels"], int) == result.workload.in_channels
+        assert parsed_cell(cells["width"], float) == result.workload.width
         assert cells["image"] == "32x32"
         assert cells["memory_format"] == result.recipe.memory_format
         assert parsed_cell(cells["cudnn_benchmark"], bool) is result.recipe.cudnn_benchmark
         assert cells["outcome"] == result.outcome
-        assert parsed_cell(cells["halved_from"], int) == result.halved_from
+        assert parsed_cell(cells["halved_from"], int) == result.configuration.start.halved_from
         assert parsed_cell(cells["first_call_s"], float) == result.first_call_s
         assert cells["device"] == result.device
 
@@ -567,7 +582,7 @@ def test_what_options_alone_rule_out_is_refused_before_anybody_looks_at_the_mach
     capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str | None] = []
-    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", looked.append)
+    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", looked.append)
     code, _, _ = run(capsys, "cifar-resnet8", "--precision", "tf32", *CPU, "--run", "run.jsonl")
     assert code == 2
     assert looked == []
@@ -670,7 +685,7 @@ def test_what_would_spoil_a_measurement_is_said_first_and_kept_as_a_note(
     capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "resprof.answers.bench.run.host_state",
+        "resprof.answers.bench.launches.host_state",
         lambda: replace(quiet(), busy_share=0.5, virtual=True),
     )
     code, out, err = run(capsys, "cifar-resnet8", "--batch", "2", *CPU, "--json")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from resprof.answers.compare.compare import compare_runs
-from resprof.cli.commands.compare import next_step
+from resprof.answers.compare.comparison import compare_runs
+from resprof.answers.compare.tables import next_step
 from resprof.measure.run_file import Record
 from tests.analysis.runs import WORKLOAD
 from tests.analysis.scripted_runs import (

@@ -9,13 +9,15 @@ import sys
 from functools import partial
 
 from resprof.answers.bench import launches
-from resprof.answers.bench import run as bench
 from resprof.cli.main import run
 from resprof.measure.launch import run_child
 from tests.jobs.stand_in import command, look, quiet
 
 if __name__ == "__main__":
-    vars(launches).update(run_child=partial(run_child, command=command(sys.argv[1])))
-    vars(bench).update(probe_environment=look, host_state=quiet)
+    vars(launches).update(
+        run_child=partial(run_child, command=command(sys.argv[1])),
+        probe_environment=look,
+        host_state=quiet,
+    )
     sys.argv = ["resprof", *sys.argv[2:]]
     run()

@@ -15,8 +15,8 @@ import pytest
 
 from resprof.answers.bench import launches as job
 from resprof.answers.bench.launches import LaunchOptions, Progress, measure, silent
-from resprof.answers.bench.results import Flag, Over
-from resprof.answers.bench.run import results_of
+from resprof.answers.bench.quantities import Over
+from resprof.answers.bench.results import Flag, results_of
 from resprof.errors import EnvironmentMissing, UsageError
 from resprof.measure.host import machine_environment
 from resprof.measure.launch import run_child
@@ -363,7 +363,11 @@ def test_half_the_batch_is_measured_in_place_of_what_does_not_fit(
     ]
     asked = {r.workload.recipe.batch: r.halved_from for r in records if isinstance(r, LaunchStart)}
     assert asked == {50: None, 25: 50, 12: 50, 6: 50, 4: None}
-    halved = [result for result in results_of(records) if result.halved_from is not None]
+    halved = [
+        result
+        for result in results_of(records)
+        if result.configuration.start.halved_from is not None
+    ]
     assert [result.recipe.batch for result in halved] == [25, 12, 6]
     assert all(Flag.HALVED in row.flags for result in halved for row in result.rows)
 
@@ -562,9 +566,9 @@ def test_the_real_child_measures_a_network_and_says_where(path: Path) -> None:
     (result,) = results_of(records)
     latency, throughput = result.rows
     assert latency.ci_coverage == throughput.ci_coverage == 1 - 2 * 0.5**6
-    assert latency.activation_bytes == observed.memory.activation_bytes
-    assert latency.activation_bytes
-    assert {stage.stage for stage in result.activations} >= {"conv1", "fc"}
+    assert result.memory == observed.memory
+    assert result.memory.activation_bytes
+    assert {stage.stage for stage in result.memory.stages} >= {"conv1", "fc"}
 
 
 _NOISY = """
@@ -614,7 +618,7 @@ def run_python(code: str) -> str:
 
 def test_the_parent_loads_no_torch() -> None:
     assert (
-        run_python("import sys, resprof.answers.bench.run; print('torch' in sys.modules)")
+        run_python("import sys, resprof.answers.bench.launches; print('torch' in sys.modules)")
         == "False"
     )
 
@@ -622,7 +626,7 @@ def test_the_parent_loads_no_torch() -> None:
 def test_the_child_starts_where_everything_but_torch_is_missing() -> None:
     missing = ("fvcore", "pandas", "rich", "typer", "pynvml", "altair", "jinja2")
     block = f"import sys; sys.modules.update(dict.fromkeys({missing}))"
-    child = "import resprof.measure.child, resprof.answers.bench.subject; print('ready')"
+    child = "import resprof.measure.child, resprof.answers.bench.launches; print('ready')"
     assert run_python(f"{block}; {child}") == "ready"
 
 

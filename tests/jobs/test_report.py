@@ -113,8 +113,8 @@ def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every configuration fails, which is a result too."""
     child = ScriptedChild(becomes=lambda _: Outcome.FAILED, environment=odd_environment)
     monkeypatch.setattr("resprof.answers.bench.launches.run_child", child)
-    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", odd_environment)
-    monkeypatch.setattr("resprof.answers.bench.run.host_state", quiet)
+    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", odd_environment)
+    monkeypatch.setattr("resprof.answers.bench.launches.host_state", quiet)
 
 
 @pytest.mark.usefixtures("_no_measuring")
@@ -240,7 +240,7 @@ def test_a_report_that_cannot_measure_leaves_no_empty_run_file(
     def no_torch(_: str | None) -> Environment:
         raise EnvironmentMissing("no torch", hint="install it")
 
-    monkeypatch.setattr("resprof.answers.bench.run.probe_environment", no_torch)
+    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", no_torch)
     with pytest.raises(EnvironmentMissing):
         write_report(tmp_path)
     assert not list(tmp_path.glob("runs/*"))

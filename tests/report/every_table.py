@@ -92,7 +92,7 @@ def _scripted_bench(patch: pytest.MonkeyPatch) -> None:
     """A GPU that there need not be, and its child."""
     child = ScriptedChild()
     patch.setattr("resprof.answers.bench.launches.run_child", child)
-    patch.setattr("resprof.answers.bench.run.host_state", quiet)
+    patch.setattr("resprof.answers.bench.launches.host_state", quiet)
     on_a_gpu(child, patch)
 
 

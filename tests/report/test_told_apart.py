@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from resprof.answers.bench import tables as bench
-from resprof.answers.bench.results import BenchResult, StageActivation
-from resprof.answers.bench.run import results_of
+from resprof.answers.bench.results import BenchResult, results_of
 from resprof.answers.bench.tables import activations_table, measured_table
 from resprof.answers.report.charts import batch_charts, energy_chart
 from resprof.answers.roofline import tables as roofline
 from resprof.answers.roofline.bounds import RooflineResult
 from resprof.answers.roofline.roofline import Against, roofline_of_run
 from resprof.answers.workloads import network_text, recipe_text, workload_text
+from resprof.measure.run import StageMemory
 from resprof.model.networks import architecture_of
 from resprof.model.recipe import MemoryFormat, Optimizer, Recipe, Workload, train
 from resprof.render.chart import Chart
@@ -158,16 +158,12 @@ def test_a_workload_in_a_line_says_what_is_out_of_the_ordinary() -> None:
 
 @each_pair
 def test_activations_and_bars_of_energy_differ(pair: tuple[Workload, Workload]) -> None:
+    stages = (StageMemory(stage="conv1", activation_bytes=8),)
     run = run_of(
-        *((each, [steady(0.001, energy_per_call_j=0.2)]) for each in pair), environment=ON_CARD
+        *((each, [steady(0.001, energy_per_call_j=0.2, stages=stages)]) for each in pair),
+        environment=ON_CARD,
     )
-    results = [
-        replace(
-            result,
-            activations=(StageActivation(stage="conv1", measured_bytes=8, predicted_bytes=8),),
-        )
-        for result in results_of(run)
-    ]
+    results = results_of(run)
     assert len(set(activations_table(ON_CARD, results).rows)) == 2
     chart = energy_chart(ON_CARD, results)
     assert chart is not None

@@ -6,15 +6,22 @@ the machine then reach all of them alike, and whenever it ends there is somethin
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
+from resprof.answers.bench.results import BenchResult, results_of, with_prediction
+from resprof.answers.bench.runs import measured_run
+from resprof.answers.doctor.findings import Finding, Severity, findings
 from resprof.answers.environment import differences, holds_for
-from resprof.errors import UsageError
-from resprof.measure.host import load_average, machine_environment
+from resprof.errors import UsageError, named_after, printable_path
+from resprof.measure.host import host_state, load_average, machine_environment
 from resprof.measure.launch import run_child
+from resprof.measure.probe import probe_environment
 from resprof.measure.run import LaunchEnd, LaunchStart, Metric, OnOom, Order, Outcome, Plan, Tiling
 from resprof.measure.run_file import Record, RunFile
 from resprof.model.environment import Environment
@@ -143,8 +150,8 @@ def _refuse_elsewhere(kept: Sequence[Record], environment: Environment) -> None:
     before = [record for record in kept if isinstance(record, Environment)]
     for each in differences(before[-1], environment)[:1] if before else ():
         raise UsageError(
-            f"the run file was measured elsewhere: {each.field} was {each.first}, here it is "
-            f"{each.second}",
+            f"the run file was measured elsewhere: {each.field} was {each.baseline}, here it "
+            f"is {each.candidate}",
             hint="choose another file with --run",
         )
 
@@ -260,3 +267,112 @@ class _Session:
 def with_batch(workload: Workload, batch: int) -> Workload:
     """The same with another batch."""
     return replace(workload, recipe=replace(workload.recipe, batch=batch))
+
+
+RUNS = Path("reports/runs")
+"""Where a run file lies that nobody named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benched:
+    """The figures and what they rest on; ``environment`` is that of the last samples."""
+
+    file: Path
+    environment: Environment
+    found: tuple[Finding, ...]
+    results: tuple[BenchResult, ...]
+
+
+def bench(
+    workloads: Sequence[Workload],
+    file: Path,
+    options: LaunchOptions,
+    *,
+    resume: bool = False,
+    predict: bool = True,
+    tell: Callable[[Sequence[Finding]], None] = lambda _: None,
+    progress: Progress = silent,
+) -> Benched:
+    """Measures what the run file lacks and answers for all that was asked.
+
+    With ``predict`` what can be predicted stands beside, which may load torch. ``tell`` hears
+    before the first launch what would spoil a measurement here.
+
+    Raises ``UsageError`` for what cannot be run or written, ``EnvironmentMissing`` where the
+    device is not there or the disk is full.
+    """
+    for workload in workloads:
+        refuse_impossible(workload, options.plan, options.device, None)
+    with RunFile(file, resume=resume) as opened:
+        _refuse_damaged(file, opened.kept)
+        host = host_state()  # before the probe, which keeps the cores busy itself
+        environment = probe_environment(options.device)
+        found = (*_unlocked(opened), *findings(environment, host))
+        tell(found)
+        records = measure(workloads, opened, options, environment=environment, progress=progress)
+    asked = set(workloads)
+    results = [result for result in results_of(records) if _is_asked(result, asked)]
+    return Benched(
+        file=file,
+        environment=[environment, *(r for r in records if isinstance(r, Environment))][-1],
+        found=found,
+        results=tuple(map(with_prediction, results) if predict else results),
+    )
+
+
+def _unlocked(file: RunFile) -> Iterator[Finding]:
+    if file.unlocked is not None:
+        yield Finding(
+            code="run-file-lock",
+            severity=Severity.SPOILS,
+            message=f"The run file cannot be locked ({file.unlocked}): nothing keeps a second "
+            "resprof from writing to it.",
+        )
+
+
+def _refuse_damaged(file: Path, kept: Sequence[Record]) -> None:
+    """Nothing is added to a run that nobody could use."""
+    if any(isinstance(record, LaunchStart) for record in kept):
+        try:
+            measured_run(kept)
+        except UsageError as error:
+            raise named_after(file, error, hint="name another file with --run") from None
+
+
+def _is_asked(result: BenchResult, workloads: set[Workload]) -> bool:
+    """Whether it answers for one of them, or for one that ran out of memory."""
+    batch = result.configuration.start.halved_from or result.recipe.batch
+    return not workloads.isdisjoint({result.workload, with_batch(result.workload, batch)})
+
+
+@contextmanager
+def new_run_file(
+    folder: Path = RUNS, *, otherwise: str = "name a file with --run"
+) -> Iterator[Path]:
+    """A file of the current time that nobody else has, gone again if nothing came into it.
+
+    Raises ``UsageError`` with the hint ``otherwise`` for a folder that cannot be written to.
+    """
+    try:
+        file = _touched(folder)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write in {printable_path(folder)}: {error.strerror}", hint=otherwise
+        ) from None
+    try:
+        yield file
+    finally:
+        with suppress(OSError):
+            if file.stat().st_size == 0:
+                file.unlink()
+
+
+def _touched(folder: Path) -> Path:
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        file = folder / (f"{stamp}.jsonl" if number == 1 else f"{stamp}-{number}.jsonl")
+        with suppress(FileExistsError):
+            file.touch(exist_ok=False)  # two runs of one second must not share a file
+            return file
+    raise AssertionError("numbers do not end")

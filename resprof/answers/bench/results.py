@@ -10,11 +10,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from statistics import median
+from typing import Any
 
-from resprof.answers.bench.runs import Configuration, Launch
+from resprof.answers.bench.quantities import SERIES, Over, Series, rate
+from resprof.answers.bench.runs import Configuration, Launch, configurations
+from resprof.counting.walk import count
+from resprof.errors import ResprofError
 from resprof.measure.run import MemoryUse, Metric, Outcome, Round, Stop, Tile, TiledRound
+from resprof.measure.run_file import Record
+from resprof.memory.prediction import OUTSIDE, MemoryResult
+from resprof.model.architecture import LOSS, Architecture
 from resprof.model.environment import DeviceKind, RoundTelemetry, ThrottlePolicy
-from resprof.model.recipe import Engine, OfWorkload, Phase, Precision, Recipe, Workload
+from resprof.model.networks import architecture_of, describe
+from resprof.model.recipe import Engine, Mode, Phase, Recipe, Workload
 from resprof.stats.intervals import (
     CONFIDENCE,
     Interval,
@@ -26,14 +34,6 @@ from resprof.stats.series import drift, lag1
 
 NOT_MEASURED = frozenset({Outcome.FAILED, Outcome.HUNG, Outcome.CUT_SHORT})
 """Endings that leave a question open; running out of memory is an answer."""
-
-
-class Over(StrEnum):
-    """What an interval is over."""
-
-    ROUNDS = "rounds"
-    """Within one process."""
-    LAUNCHES = "launches"
 
 
 class Flag(StrEnum):
@@ -87,9 +87,6 @@ class BenchRow:
     gross, and net of the device's idle power.
     """
 
-    batch: int
-    precision: Precision
-    engine: Engine
     metric: Metric
     latency_median_s: float | None = None
     latency_ci_s: tuple[float, float] | None = None
@@ -104,12 +101,6 @@ class BenchRow:
     rounds: int
     samples: int
     stop: Stop | None = None
-    peak_requested_bytes: int | None = None
-    peak_allocated_bytes: int | None = None
-    peak_reserved_bytes: int | None = None
-    process_peak_bytes: int | None = None
-    device_used_bytes: int | None = None
-    activation_bytes: int | None = None
     energy_per_image_j: float | None = None
     energy_net_per_image_j: float | None = None
     images_per_j: float | None = None
@@ -122,7 +113,7 @@ class BenchRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartTime:
+class TileTime:
     """The time of a stage or phase in a call; ``stage`` is None for a whole phase.
 
     ``time_ci_s`` covers the median with ``ci_coverage``, over launches, or over rounds of a single
@@ -143,7 +134,7 @@ class PartTime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PartsCheck:
+class Perturbation:
     """Instrumented against clean calls, in interleaved rounds; ``deviation`` is a share."""
 
     clean_s: float
@@ -152,52 +143,160 @@ class PartsCheck:
     perturbed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageActivation:
-    """Activation memory of a stage, measured, and predicted where there is a prediction."""
-
-    stage: str
-    measured_bytes: int
-    predicted_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Predicted:
-    """What was predicted for the same workload; allocator peaks on CUDA only."""
-
-    activation_bytes: int
-    peak_requested_bytes: int | None
-    peak_allocated_bytes: int | None
-    peak_reserved_bytes: int | None
+MEMORY_FIGURES = (
+    "peak_requested_bytes",
+    "peak_allocated_bytes",
+    "peak_reserved_bytes",
+    "process_peak_bytes",
+    "device_used_bytes",
+    "activation_bytes",
+)
+"""What is known of the memory of a call as a whole, in the order in which it is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BenchResult(OfWorkload):
+class BenchResult:
     """A configuration's figures, or why there are none; ``rows`` are its metrics.
 
-    ``message`` is the last word of a process that ended badly. ``halved_from`` is the batch that
-    was asked for where this one stands in for it.
+    ``tiles`` are the times of its phases or stages in instrumented calls. ``predicted`` is what is
+    predicted for the same workload, None where nothing is.
     """
 
-    model: str
+    configuration: Configuration
     title: str
-    recipe: Recipe
     rows: tuple[BenchRow, ...]
-    total: None = None
-    key: str
-    classes: int
-    in_channels: int
-    width: float
-    device: DeviceKind | None
-    outcome: Outcome
-    message: str | None
-    halved_from: int | None
-    first_call_s: float | None
-    outputs_finite: bool | None
-    parts: tuple[PartTime, ...] = ()
-    parts_check: PartsCheck | None = None
-    activations: tuple[StageActivation, ...] = ()
-    predicted: Predicted | None = None
+    tiles: tuple[TileTime, ...] = ()
+    perturbation: Perturbation | None = None
+    predicted: MemoryResult | None = None
+
+    @property
+    def workload(self) -> Workload:
+        """What was run."""
+        return self.configuration.start.workload
+
+    @property
+    def model(self) -> str:
+        """The network's canonical id."""
+        return self.workload.model
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network was run."""
+        return self.workload.recipe
+
+    @property
+    def key(self) -> str:
+        """The workload as the run file names it."""
+        return self.configuration.start.key
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the configuration."""
+        return self.configuration.outcome
+
+    @property
+    def message(self) -> str | None:
+        """The last word of a process that ended badly."""
+        return self.configuration.message
+
+    @property
+    def device(self) -> DeviceKind | None:
+        """What it was measured on; None without a round."""
+        rounds = (each for launch in self.configuration.launches for each in launch.rounds)
+        return next((each.device for each in rounds), None)
+
+    @property
+    def first_call_s(self) -> float | None:
+        """That of the first process that got to its end."""
+        observed = self.configuration.observed
+        return observed[0].first_call_s if observed else None
+
+    @property
+    def outputs_finite(self) -> bool | None:
+        """Whether no output holds NaN or infinity."""
+        observed = self.configuration.observed
+        return all(each.outputs_finite for each in observed) if observed else None
+
+    @property
+    def memory(self) -> MemoryUse:
+        """The memory of one call, in the first process that got to its end."""
+        return self.configuration.memory
+
+    def row(self, metric: Metric | None) -> BenchRow | None:
+        """The row of the metric, the first where that is None; None where there is none."""
+        return next((row for row in self.rows if metric in {None, row.metric}), None)
+
+    def figure(self, key: str) -> Any:
+        """The figure of that name from the row that has it; None where none has."""
+        values = (getattr(row, key) for row in self.rows)
+        return next((value for value in values if value is not None), None)
+
+    @property
+    def predicted_activations(self) -> Mapping[str, int]:
+        """Predicted bytes of activation memory by stage, those of the loss included."""
+        if self.predicted is None:
+            return {}
+        by_stage = {row.stage: row.activation_bytes for row in self.predicted.rows}
+        # What a prediction has outside of the stages and is kept for backward is the loss's.
+        return by_stage | {LOSS: by_stage.get(OUTSIDE, 0)}
+
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat: with the workload's fields, and what each row has in common with the others."""
+        workload, start = self.workload, self.configuration.start
+        predicted = self.predicted_activations
+        return {
+            "model": workload.model,
+            "title": self.title,
+            "recipe": workload.recipe,
+            "rows": [self._row_fields(row) for row in self.rows],
+            "total": None,
+            "key": start.key,
+            "classes": workload.classes,
+            "in_channels": workload.in_channels,
+            "width": workload.width,
+            "device": self.device,
+            "outcome": self.outcome,
+            "message": self.message,
+            "halved_from": start.halved_from,
+            "first_call_s": self.first_call_s,
+            "outputs_finite": self.outputs_finite,
+            "parts": self.tiles,
+            "parts_check": self.perturbation,
+            "activations": [
+                {
+                    "stage": each.stage,
+                    "measured_bytes": each.activation_bytes,
+                    "predicted_bytes": predicted.get(each.stage),
+                }
+                for each in self.memory.stages
+            ],
+            "predicted": self._predicted_fields(),
+        }
+
+    def _row_fields(self, row: BenchRow) -> Mapping[str, object]:
+        recipe = self.recipe
+        fields: dict[str, object] = {
+            "batch": recipe.batch,
+            "precision": recipe.precision,
+            "engine": recipe.engine,
+        }
+        for name in BenchRow.__dataclass_fields__:
+            fields[name] = getattr(row, name)
+            if name == "stop":
+                fields |= {each: getattr(self.memory, each) for each in MEMORY_FIGURES}
+        return fields
+
+    def _predicted_fields(self) -> Mapping[str, object] | None:
+        """Activation memory is the same on a CPU, what a GPU's allocator takes is not."""
+        if self.predicted is None:
+            return None
+        peak = self.predicted.peak if self.device is DeviceKind.CUDA else None
+        return {
+            "activation_bytes": self.predicted.activation_bytes,
+            "peak_requested_bytes": peak.requested_bytes if peak else None,
+            "peak_allocated_bytes": peak.allocated_bytes if peak else None,
+            "peak_reserved_bytes": peak.reserved_bytes if peak else None,
+        }
 
 
 LAUNCH_BOUND_SHARE = 0.8
@@ -274,90 +373,51 @@ def device_flags(rounds: Sequence[Round], shares: Sequence[ThrottledShare] | Non
     return [flag for flag, holds in flags.items() if holds]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Series:
-    """The rounds of a metric by launch, and their values in the metric's unit.
-
-    Seconds per call, or images per second. ``of_rounds`` has a list for each launch.
-    """
-
-    rounds: tuple[Round, ...]
-    of_rounds: tuple[tuple[float, ...], ...]
-    of_launches: tuple[float, ...]
-
-    @property
-    def over(self) -> Over:
-        """What an interval is over."""
-        return Over.LAUNCHES if len(self.of_launches) > 1 else Over.ROUNDS
-
-    @property
-    def values(self) -> tuple[float, ...]:
-        """What an interval is made of."""
-        return self.of_launches if self.over is Over.LAUNCHES else self.of_rounds[0]
-
-
-def series_of(configuration: Configuration, metric: Metric) -> Series | None:
-    """The values of a metric; None where no round of it was taken."""
-    per_launch = [rounds for each in configuration.launches if (rounds := each.of(metric))]
-    if not per_launch:
-        return None
-    images = configuration.images
-    if metric is Metric.LATENCY:
-        of_rounds = [tuple(_latency(each) for each in rounds) for rounds in per_launch]
-        of_launches = [median(values) for values in of_rounds]
-    else:
-        of_rounds = [tuple(_rate([each], images) for each in rounds) for rounds in per_launch]
-        of_launches = [_rate(rounds, images) for rounds in per_launch]
-    return Series(
-        rounds=tuple(each for rounds in per_launch for each in rounds),
-        of_rounds=tuple(of_rounds),
-        of_launches=tuple(of_launches),
-    )
-
-
 def bench_row(configuration: Configuration, metric: Metric, flags: tuple[Flag, ...]) -> BenchRow:
     """The row of a metric; ``flags`` are those of the whole configuration."""
-    recipe = configuration.start.workload.recipe
-    memory = next((each.memory for each in configuration.observed), MemoryUse())
-    series = series_of(configuration, metric)
-    row = BenchRow(
-        batch=recipe.batch,
-        precision=recipe.precision,
-        engine=recipe.engine,
-        metric=metric,
-        launches=len(series.of_launches) if series else 0,
-        rounds=len(series.rounds) if series else 0,
-        samples=sum(len(each.samples_s) for each in series.rounds) if series else 0,
-        peak_requested_bytes=memory.peak_requested_bytes,
-        peak_allocated_bytes=memory.peak_allocated_bytes,
-        peak_reserved_bytes=memory.peak_reserved_bytes,
-        process_peak_bytes=memory.process_peak_bytes,
-        device_used_bytes=memory.device_used_bytes,
-        activation_bytes=memory.activation_bytes,
-        flags=flags,
-    )
-    if series is None:
-        return row
+    per_launch = configuration.rounds(metric)
+    if not per_launch:
+        return BenchRow(metric=metric, launches=0, rounds=0, samples=0, flags=flags)
+    rounds = [each for of_launch in per_launch for each in of_launch]
+    series = SERIES[metric](configuration)
     interval = order_interval(series.values)
+    telemetry = [each.telemetry for each in rounds]
+    shares = throttled(telemetry)
+    change, drifts = worst_drift(series.of_rounds)
+    stops = [each.stop for each in configuration.observed]
+    own_flags = [
+        *_interval_flags(series, interval, configuration.start.plan.target_ci),
+        *([Flag.DRIFT] if drifts else []),
+        *device_flags(rounds, shares),
+    ]
+    row = BenchRow(
+        metric=metric,
+        ci_coverage=interval.coverage if interval else None,
+        ci_over=series.over,
+        launches=len(series.of_launches),
+        rounds=len(rounds),
+        samples=sum(len(each.samples_s) for each in rounds),
+        # Of several processes that which stopped for the worst reason.
+        stop=max(stops, key=list(Stop).index) if stops else None,
+        drift=change,
+        sm_clock_hz=sm_clock(telemetry),
+        throttled=shares,
+        flags=tuple(dict.fromkeys((*own_flags, *flags))),
+    )
     if metric is Metric.LATENCY:
-        row = _with_latency(row, series, interval)
-    else:
-        row = _with_energy(_with_rate(row, series, interval, configuration.images), configuration)
-    return _with_disturbances(row, series, interval, configuration)
+        return _with_latency(row, rounds, series, interval)
+    row = replace(
+        row,
+        throughput_images_per_s=rate(rounds, configuration.images),
+        throughput_ci=_ends(interval),
+    )
+    return _with_energy(row, configuration)
 
 
-def _latency(each: Round) -> float:
-    return median(each.samples_s) / each.calls
-
-
-def _rate(rounds: Sequence[Round], images: int) -> float:
-    """All images over all time, which a mean of the rounds' rates is not."""
-    calls = sum(each.calls * len(each.samples_s) for each in rounds)
-    return images * calls / sum(sum(each.samples_s) for each in rounds)
-
-
-def _with_latency(row: BenchRow, series: Series, interval: Interval | None) -> BenchRow:
-    samples = [sample / each.calls for each in series.rounds for sample in each.samples_s]
+def _with_latency(
+    row: BenchRow, rounds: Sequence[Round], series: Series, interval: Interval | None
+) -> BenchRow:
+    samples = [sample / each.calls for each in rounds for sample in each.samples_s]
     return replace(
         row,
         latency_median_s=median(series.values),
@@ -365,16 +425,8 @@ def _with_latency(row: BenchRow, series: Series, interval: Interval | None) -> B
         latency_p90_s=percentile(samples, 90),
         latency_p95_s=percentile(samples, 95),
         latency_p99_s=percentile(samples, 99),
-        lag1=lag1([each.samples_s for each in series.rounds]),
-        issue_share=issue_share(series.rounds),
-    )
-
-
-def _with_rate(row: BenchRow, series: Series, interval: Interval | None, images: int) -> BenchRow:
-    return replace(
-        row,
-        throughput_images_per_s=_rate(series.rounds, images),
-        throughput_ci=_ends(interval),
+        lag1=lag1([each.samples_s for each in rounds]),
+        issue_share=issue_share(rounds),
     )
 
 
@@ -391,31 +443,6 @@ def _with_energy(row: BenchRow, configuration: Configuration) -> BenchRow:
         energy_per_image_j=joules / images,
         energy_net_per_image_j=None if idle_w is None else (joules - idle_w * seconds) / images,
         images_per_j=images / joules,
-    )
-
-
-def _with_disturbances(
-    row: BenchRow, series: Series, interval: Interval | None, configuration: Configuration
-) -> BenchRow:
-    telemetry = [each.telemetry for each in series.rounds]
-    shares = throttled(telemetry)
-    change, drifts = worst_drift(series.of_rounds)
-    stops = [each.stop for each in configuration.observed]
-    flags = [
-        *_interval_flags(series, interval, configuration.start.plan.target_ci),
-        *([Flag.DRIFT] if drifts else []),
-        *device_flags(series.rounds, shares),
-    ]
-    return replace(
-        row,
-        ci_coverage=interval.coverage if interval else None,
-        ci_over=series.over,
-        # Of several processes that which stopped for the worst reason.
-        stop=max(stops, key=list(Stop).index) if stops else None,
-        drift=change,
-        sm_clock_hz=sm_clock(telemetry),
-        throttled=shares,
-        flags=tuple(dict.fromkeys((*flags, *row.flags))),
     )
 
 
@@ -441,10 +468,10 @@ Macs = Mapping[Tile, int]
 """Multiply-adds for one image by stage of a phase, and by whole phase."""
 
 
-def parts_of(
+def tile_times(
     configuration: Configuration, macs: Macs
-) -> tuple[tuple[PartTime, ...], PartsCheck | None]:
-    """Every part in the order of the call, and whether the instruments changed the call.
+) -> tuple[tuple[TileTime, ...], Perturbation | None]:
+    """Every tile in the order of the call, and whether the instruments changed the call.
 
     Nothing where no instrumented round was taken.
     """
@@ -455,13 +482,13 @@ def parts_of(
     times = {tile: _values(tile, per_launch) for tile in tiles}
     whole = sum(median(values) for values in times.values())
     all_macs = sum(macs.get(tile, 0) for tile in tiles)
-    parts = []
+    found = []
     for tile, values in times.items():
         time_s, interval = median(values), order_interval(values)
         ours = macs.get(tile)
         counted = None if ours is None else ours * configuration.images
-        parts.append(
-            PartTime(
+        found.append(
+            TileTime(
                 phase=tile.phase,
                 stage=tile.stage,
                 time_s=time_s,
@@ -473,7 +500,7 @@ def parts_of(
                 flops_per_s=None if counted is None else 2 * counted / time_s,
             )
         )
-    return tuple(parts), _check(configuration.launches)
+    return tuple(found), _perturbation(configuration.launches)
 
 
 def _values(tile: Tile, per_launch: Sequence[Sequence[TiledRound]]) -> list[float]:
@@ -494,19 +521,19 @@ def _by_tile(tiled: TiledRound, call: Sequence[float]) -> dict[Tile, float]:
     return found
 
 
-def _check(launches: Sequence[Launch]) -> PartsCheck | None:
+def _perturbation(launches: Sequence[Launch]) -> Perturbation | None:
     """Pairs each instrumented round with the clean one beside it."""
     pairs = [
         (median(clean.samples_s), median(sum(call) for call in tiled.samples_s))
         for launch in launches
         for tiled in launch.tiled
-        for clean in launch.of(Metric.LATENCY)
+        for clean in launch.rounds_of(Metric.LATENCY)
         if clean.index == tiled.index
     ]
     if not pairs:
         return None
     deviation = median(instrumented / clean for clean, instrumented in pairs) - 1
-    return PartsCheck(
+    return Perturbation(
         clean_s=median(clean for clean, _ in pairs),
         instrumented_s=median(instrumented for _, instrumented in pairs),
         deviation=deviation,
@@ -514,56 +541,77 @@ def _check(launches: Sequence[Launch]) -> PartsCheck | None:
     )
 
 
+def results_of(records: Iterable[Record]) -> tuple[BenchResult, ...]:
+    """A result for each workload of a run, in the order in which they were first started."""
+    found = []
+    for configuration in configurations(records):
+        workload = configuration.start.workload
+        architecture = architecture_of(workload)
+        macs = macs_by_tile(architecture, workload.recipe.mode)
+        found.append(bench_result(configuration, title=describe(architecture), macs=macs))
+    return with_graph_gains(found)
+
+
+def macs_by_tile(architecture: Architecture, mode: Mode) -> Macs:
+    """Multiply-adds for one image, of each stage and of the whole phase.
+
+    What a checkpointed block computes again is not counted: a network needs no more than this.
+    """
+    cost = count(architecture)
+    stages = cost.stages()
+    macs = {Tile(phase=Phase.FORWARD, stage=each.stage): each.cost.macs for each in stages}
+    macs[Tile(phase=Phase.FORWARD)] = cost.total.macs
+    if mode is Mode.TRAIN:
+        for each in stages:
+            macs[Tile(phase=Phase.BACKWARD, stage=each.stage)] = each.cost.backward_macs
+        macs[Tile(phase=Phase.BACKWARD)] = cost.total.backward_macs
+    return macs
+
+
 def bench_result(configuration: Configuration, *, title: str, macs: Macs) -> BenchResult:
     """The figures of one configuration; ``macs`` are counted for one image."""
-    start = configuration.start
-    observed = configuration.observed
-    parts, check = parts_of(configuration, macs)
-    finite = all(each.outputs_finite for each in observed) if observed else None
+    tiles, perturbation = tile_times(configuration, macs)
+    result = BenchResult(
+        configuration=configuration,
+        title=title,
+        rows=(),
+        tiles=tiles,
+        perturbation=perturbation,
+    )
     flags = {
-        Flag.NOT_STEADY: any(not each.warm_up.steady for each in observed),
-        Flag.NOT_FINITE: finite is False,
-        Flag.PERTURBED: check is not None and check.perturbed,
-        Flag.HALVED: start.halved_from is not None,
+        Flag.NOT_STEADY: any(not each.warm_up.steady for each in configuration.observed),
+        Flag.NOT_FINITE: result.outputs_finite is False,
+        Flag.PERTURBED: perturbation is not None and perturbation.perturbed,
+        Flag.HALVED: configuration.start.halved_from is not None,
         Flag.CUT_SHORT: bool(configuration.launches)
         and configuration.outcome is not Outcome.MEASURED,
     }
     common = tuple(flag for flag, holds in flags.items() if holds)
-    return BenchResult(
-        model=start.workload.model,
-        title=title,
-        recipe=start.workload.recipe,
-        rows=tuple(bench_row(configuration, metric, common) for metric in configuration.metrics),
-        key=start.key,
-        classes=start.workload.classes,
-        in_channels=start.workload.in_channels,
-        width=start.workload.width,
-        device=_device(configuration),
-        outcome=configuration.outcome,
-        message=configuration.message,
-        halved_from=start.halved_from,
-        first_call_s=observed[0].first_call_s if observed else None,
-        outputs_finite=finite,
-        parts=parts,
-        parts_check=check,
-        activations=tuple(
-            StageActivation(
-                stage=each.stage, measured_bytes=each.activation_bytes, predicted_bytes=None
-            )
-            for each in (observed[0].memory.stages if observed else ())
-        ),
-    )
+    rows = tuple(bench_row(configuration, metric, common) for metric in configuration.metrics)
+    return replace(result, rows=rows)
+
+
+def with_prediction(result: BenchResult) -> BenchResult:
+    """The result with what is predicted for its workload; as it is where nothing can be."""
+    from resprof.answers.memory.prediction import predict_memory
+
+    if result.recipe.engine is not Engine.EAGER:
+        return result
+    try:
+        predicted, _ = predict_memory(architecture_of(result.workload), result.recipe)
+    except ResprofError:
+        return result
+    return replace(result, predicted=predicted)
 
 
 def with_graph_gains(results: Sequence[BenchResult]) -> tuple[BenchResult, ...]:
     """Marks eager latencies that a CUDA graph of the same workload beats by the host's part."""
-    graphs = {
-        result.workload: row.latency_median_s
+    graphs_s = {
+        result.workload: result.figure("latency_median_s")
         for result in results
-        for row in result.rows
-        if row.engine is Engine.GRAPH and row.latency_median_s is not None
+        if result.recipe.engine is Engine.GRAPH
     }
-    return tuple(_marked(result, graphs.get(_as_graph(result.workload))) for result in results)
+    return tuple(_marked(each, graphs_s.get(_as_graph(each.workload))) for each in results)
 
 
 def _as_graph(workload: Workload) -> Workload:
@@ -579,8 +627,3 @@ def _marked(result: BenchResult, graph_s: float | None) -> BenchResult:
         bound = (Flag.LAUNCH_BOUND,) if gains and Flag.LAUNCH_BOUND not in row.flags else ()
         rows.append(replace(row, flags=(*row.flags, *bound)))
     return replace(result, rows=tuple(rows))
-
-
-def _device(configuration: Configuration) -> DeviceKind | None:
-    rounds = (each for launch in configuration.launches for each in launch.rounds)
-    return next((each.device for each in rounds), None)

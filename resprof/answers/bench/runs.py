@@ -10,6 +10,7 @@ from resprof.measure.run import (
     EnergyWindow,
     LaunchEnd,
     LaunchStart,
+    MemoryUse,
     Metric,
     Observation,
     Outcome,
@@ -47,9 +48,13 @@ class RunLabel:
 
 @dataclass(slots=True, kw_only=True)
 class Launch:
-    """The records of one process; ``energy`` is that of calls, not of the idle device."""
+    """The records of one process; ``energy`` is that of calls, not of the idle device.
+
+    ``environment`` is the last that it came to say itself, None where nobody said any.
+    """
 
     start: LaunchStart
+    environment: Environment | None = None
     rounds: list[Round] = field(default_factory=list)
     tiled: list[TiledRound] = field(default_factory=list)
     energy: list[EnergyWindow] = field(default_factory=list)
@@ -60,7 +65,7 @@ class Launch:
         """How it ended; one that nobody closed was cut short."""
         return self.end.outcome if self.end else Outcome.CUT_SHORT
 
-    def of(self, metric: Metric) -> list[Round]:
+    def rounds_of(self, metric: Metric) -> list[Round]:
         """The rounds of a metric."""
         return [each for each in self.rounds if each.metric is metric]
 
@@ -69,8 +74,10 @@ class Launch:
 class Configuration:
     """A workload and the launches of it that count, in their order.
 
-    Those that ended well; where none did, the last that measured something. ``idle_w`` is the
-    device's power with nothing to do, None where it was not measured.
+    Those that ended well; where none did, the last that measured something. ``message`` is the
+    last word of a process that ended badly. ``idle_w`` is the device's power with nothing to do,
+    None where it was not measured. ``environment`` is that of the last launch that counts, or of
+    the last that was tried where none does.
     """
 
     start: LaunchStart
@@ -78,6 +85,7 @@ class Configuration:
     outcome: Outcome
     message: str | None
     idle_w: float | None
+    environment: Environment | None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -91,27 +99,47 @@ class Configuration:
         recipe = self.start.workload.recipe
         return recipe.batch * (recipe.accumulate or 1)
 
+    def rounds(self, metric: Metric) -> list[list[Round]]:
+        """The rounds of a metric by launch, launches without any left out."""
+        return [rounds for each in self.launches if (rounds := each.rounds_of(metric))]
+
     @property
     def observed(self) -> tuple[Observation, ...]:
         """What the processes said of themselves."""
         ends = (launch.end for launch in self.launches)
         return tuple(end.observed for end in ends if end and end.observed)
 
+    @property
+    def memory(self) -> MemoryUse:
+        """The memory of one call, in the first process that got to its end."""
+        return next((each.memory for each in self.observed), MemoryUse())
+
 
 def configurations(records: Iterable[Record]) -> tuple[Configuration, ...]:
     """The workloads of a run in the order in which they were first started."""
-    launches: dict[str, dict[int, Launch]] = {}
-    idle_w = None
+    launches, idle_w = _launches(records)
+    by_key: dict[str, list[Launch]] = {}
+    for launch in launches:
+        by_key.setdefault(launch.start.key, []).append(launch)
+    return tuple(_configuration(each, idle_w) for each in by_key.values())
+
+
+def _launches(records: Iterable[Record]) -> tuple[tuple[Launch, ...], float | None]:
+    """The launches in the order in which they were first started, and the device's idle power."""
+    launches: dict[tuple[str, int], Launch] = {}
+    environment, idle_w = None, None
     for record in records:
-        if isinstance(record, LaunchStart):
-            launches.setdefault(record.key, {})[record.launch] = Launch(start=record)
-        elif isinstance(record, EnergyWindow) and record.calls == 0:
-            idle_w = record.energy_j / record.seconds
-        elif isinstance(record, (Round, TiledRound, EnergyWindow, LaunchEnd)):
-            launch = launches.get(record.key, {}).get(record.launch)
-            if launch is not None:
+        if isinstance(record, Environment):
+            environment = record
+        elif isinstance(record, LaunchStart):
+            launches[record.key, record.launch] = Launch(start=record, environment=environment)
+        else:
+            if isinstance(record, EnergyWindow) and record.calls == 0:
+                idle_w = record.energy_j / record.seconds
+            if (launch := launches.get((record.key, record.launch))) is not None:
+                launch.environment = environment
                 _add(launch, record)
-    return tuple(_configuration(tuple(each.values()), idle_w) for each in launches.values())
+    return tuple(launches.values()), idle_w
 
 
 def _add(launch: Launch, record: Round | TiledRound | EnergyWindow | LaunchEnd) -> None:
@@ -120,22 +148,24 @@ def _add(launch: Launch, record: Round | TiledRound | EnergyWindow | LaunchEnd) 
             launch.rounds.append(record)
         case TiledRound():
             launch.tiled.append(record)
-        case EnergyWindow():
+        case EnergyWindow() if record.calls:
             launch.energy.append(record)
         case LaunchEnd():
             launch.end = record
 
 
-def _configuration(launches: tuple[Launch, ...], idle_w: float | None) -> Configuration:
+def _configuration(launches: Sequence[Launch], idle_w: float | None) -> Configuration:
     whole = tuple(each for each in launches if each.outcome is Outcome.MEASURED)
     some = tuple(each for each in launches if each.rounds)
     last = launches[-1]
+    counting = whole or some[-1:]
     return Configuration(
         start=last.start,
-        launches=whole or some[-1:],
+        launches=counting,
         outcome=Outcome.MEASURED if whole else last.outcome,
         message=None if whole or last.end is None else last.end.message,
         idle_w=idle_w,
+        environment=(counting or launches)[-1].environment,
     )
 
 
@@ -143,18 +173,6 @@ _SHORTEST_S, _LONGEST_S = 1e-12, 1e12
 """No call takes less or more; beyond, sums and rates overflow."""
 _MOST_CALLS = 10**12
 _DAMAGED = "resprof bench writes no such file: measure again"
-
-Of = Round | TiledRound | EnergyWindow | LaunchEnd
-"""Records that belong to a launch which has started before."""
-_OF = (Round, TiledRound, EnergyWindow, LaunchEnd)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MeasuredConfiguration:
-    """A configuration and the environment in which it was measured last."""
-
-    configuration: Configuration
-    environment: Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +182,7 @@ class MeasuredRun:
     device: RunDevice
     starts: tuple[LaunchStart, ...]
     environments: tuple[Environment, ...]
-    measured: tuple[MeasuredConfiguration, ...]
+    configurations: tuple[Configuration, ...]
 
     @property
     def environment(self) -> Environment:
@@ -196,29 +214,19 @@ def measured_run(records: Sequence[Record]) -> MeasuredRun:
     starts = tuple(record for record in records if isinstance(record, LaunchStart))
     if not starts:
         raise UsageError("nothing was measured in this run", hint="resprof bench measures")
-    taken_in = _environments(records)
+    _refuse_strays(records)
     _refuse_twice(records)
     for record in records:
         _refuse_impossible(record)
     found = configurations(records)
     _refuse_namesakes(found)
+    launches, _ = _launches(records)
     return MeasuredRun(
-        device=_device(records, taken_in),
+        device=_device(launches),
         starts=starts,
-        environments=_of_samples(records, taken_in),
-        measured=tuple(
-            MeasuredConfiguration(configuration=each, environment=_taken_in(each, taken_in))
-            for each in found
-        ),
+        environments=_environments(launches),
+        configurations=found,
     )
-
-
-def _taken_in(
-    configuration: Configuration, taken_in: dict[tuple[str, int], Environment]
-) -> Environment:
-    """That of the last launch that counts, or of the last that was tried where none does."""
-    starts = [launch.start for launch in configuration.launches] or [configuration.start]
-    return taken_in[starts[-1].key, starts[-1].launch]
 
 
 def device_of(environment: Environment) -> RunDevice:
@@ -229,25 +237,24 @@ def device_of(environment: Environment) -> RunDevice:
     return RunDevice(kind=DeviceKind.CPU, name=machine.cpu_model or machine.architecture)
 
 
-def _environments(records: Iterable[Record]) -> dict[tuple[str, int], Environment]:
-    """In which environment each launch was taken: the last that it came to say itself."""
-    found: dict[tuple[str, int], Environment] = {}
-    current = None
+def _refuse_strays(records: Iterable[Record]) -> None:
+    """Every launch has its environment before it, and its start before all else that is its."""
+    started: set[tuple[str, int]] = set()
+    has_environment = False
     for record in records:
         if isinstance(record, Environment):
-            current = record
+            has_environment = True
             continue
-        if current is None:
+        if not has_environment:
             raise UsageError("samples precede the environment they were taken in", hint=_DAMAGED)
-        launch = (record.key, record.launch)
-        if isinstance(record, _OF) and launch not in found:
+        if isinstance(record, LaunchStart):
+            started.add((record.key, record.launch))
+        elif (record.key, record.launch) not in started:
             raise UsageError(
                 f"a record belongs to launch {record.launch} of {printable(record.key)}, which "
                 "never started",
                 hint=_DAMAGED,
             )
-        found[launch] = current
-    return found
 
 
 def _refuse_twice(records: Iterable[Record]) -> None:
@@ -306,27 +313,27 @@ def _are_times(seconds: Sequence[float]) -> bool:
     return bool(seconds) and all(_SHORTEST_S <= each <= _LONGEST_S for each in seconds)
 
 
-def _of_samples(
-    records: Iterable[Record], taken_in: dict[tuple[str, int], Environment]
-) -> tuple[Environment, ...]:
+def _environments(launches: Sequence[Launch]) -> tuple[Environment, ...]:
     """Those in which a round was taken; without any the last, of which less may be known."""
-    sampled = (record for record in records if isinstance(record, (Round, TiledRound)))
-    found = dict.fromkeys(taken_in[record.key, record.launch] for record in sampled)
-    return tuple(found) or tuple(taken_in.values())[-1:]
+    sampled = [each for each in launches if each.rounds or each.tiled] or launches[-1:]
+    return tuple(dict.fromkeys(each.environment for each in sampled if each.environment))
 
 
-def _device(records: Iterable[Record], taken_in: dict[tuple[str, int], Environment]) -> RunDevice:
+def _device(launches: Sequence[Launch]) -> RunDevice:
     """The one device of a run; a launch that measured nothing may not have come to name it."""
-    measured = (record for record in records if isinstance(record, (Round, TiledRound)))
     devices: dict[RunDevice, None] = {}
-    for record in measured:
-        device = device_of(taken_in[record.key, record.launch])
-        if device.kind is not record.device:
-            raise UsageError(
-                f"a round was measured on {record.device}, its environment is of {device.kind}",
-                hint=_DAMAGED,
-            )
-        devices[device] = None
+    for launch in launches:
+        if launch.environment is None:
+            continue
+        kinds = {each.device for each in launch.rounds} | {each.device for each in launch.tiled}
+        for kind in kinds:
+            device = device_of(launch.environment)
+            if device.kind is not kind:
+                raise UsageError(
+                    f"a round was measured on {kind}, its environment is of {device.kind}",
+                    hint=_DAMAGED,
+                )
+            devices[device] = None
     if len(devices) > 1:
         first, second, *_ = devices
         raise UsageError(
@@ -334,4 +341,4 @@ def _device(records: Iterable[Record], taken_in: dict[tuple[str, int], Environme
             f"{printable(second.name)}",
             hint="measure each into a file of its own",
         )
-    return next(iter(devices), device_of(list(taken_in.values())[-1]))
+    return next(iter(devices), None) or device_of(_environments(launches)[-1])

@@ -1,4 +1,7 @@
-"""What a bench's child process measures: one of our networks. Loads torch."""
+"""What the child process measures: one of our networks. Loads torch, and nothing that it need not.
+
+What the child has loaded is in the memory that it measures, so this is a file of its own.
+"""
 
 from __future__ import annotations
 

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from enum import StrEnum
+from dataclasses import replace
+from typing import Any
 
-from resprof.answers.bench.results import BenchResult, BenchRow, Flag
+from resprof.answers.bench.quantities import ENERGY
+from resprof.answers.bench.results import (
+    MEMORY_FIGURES,
+    BenchResult,
+    BenchRow,
+    Flag,
+)
 from resprof.answers.environment import describe, device_kind, device_name
-from resprof.answers.workloads import FIELDS, configurations, network_text, recipe_text
+from resprof.answers.workloads import (
+    differing_columns,
+    network_text,
+    recipe_text,
+    workload_columns,
+)
 from resprof.measure.run import Metric
 from resprof.model.environment import DeviceKind, Environment
-from resprof.model.recipe import Workload
-from resprof.render.table import Column, Form, Origin, Table, Value, without
+from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import format_deviation, format_seconds
 
 MEANING = {
@@ -61,9 +72,96 @@ def flag_notes(results: Sequence[BenchResult]) -> tuple[str, ...]:
     )
 
 
-_MEASURED = Origin.MEASURED
-_LAUNCHES = "launches"
-_KEPT_BESIDE_STAGES = ("model", "mode", "batch", "precision")
+def _figure(
+    key: str,
+    title: str | None = None,
+    form: Form = Form.TEXT,
+    priority: int = 0,
+    value: Callable[[BenchResult], object] | None = None,
+) -> Column:
+    """A measured figure; one without a title is for programs only."""
+    return Column(
+        key=key,
+        title=title or key,
+        form=form,
+        origin=Origin.MEASURED,
+        priority=priority,
+        value=value or (lambda result: result.figure(key)),
+    )
+
+
+def _of_first_row(key: str, title: str | None = None, **more: Any) -> Column:
+    """What rows of each metric have of their own: that of latency where there are several."""
+    return _figure(key, title, value=lambda result: getattr(_first_row(result), key), **more)
+
+
+def _first_row(result: BenchResult) -> BenchRow:
+    """The row of latency, or the first where that was not measured."""
+    return result.row(Metric.LATENCY) or result.rows[0]
+
+
+def _memory(key: str, title: str | None = None) -> Column:
+    form = Form.BYTES if title else Form.TEXT
+    return _figure(key, title, form, 4, value=lambda result: getattr(result.memory, key))
+
+
+def _ends(
+    low: str, high: str, priority: int, form: Form, ends: Callable[[Any], Any]
+) -> tuple[Column, Column]:
+    """Both ends of an interval, where there is one."""
+    return (
+        _figure(low, "from", form, priority, lambda row: (ends(row) or (None, None))[0]),
+        _figure(high, "to", form, priority, lambda row: (ends(row) or (None, None))[1]),
+    )
+
+
+_COVERS = _of_first_row("ci_coverage", "covers", form=Form.SHARE, priority=4)
+_SHOWN_OF_MEMORY = {"peak_allocated_bytes": "allocated", "activation_bytes": "activations"}
+_FIGURES = (
+    _of_first_row("metric"),
+    _figure("latency_median_s", "latency", Form.SECONDS),
+    *_ends(
+        "latency_ci_low_s",
+        "latency_ci_high_s",
+        1,
+        Form.SECONDS,
+        lambda result: result.figure("latency_ci_s"),
+    ),
+    _figure("latency_p90_s"),
+    _figure("latency_p95_s"),
+    _figure("latency_p99_s"),
+    _figure("throughput_images_per_s", "images/s", Form.NUMBER),
+    *_ends(
+        "throughput_ci_low",
+        "throughput_ci_high",
+        3,
+        Form.NUMBER,
+        lambda result: result.figure("throughput_ci"),
+    ),
+    _COVERS,
+    _of_first_row("ci_over"),
+    _of_first_row("launches"),
+    _of_first_row("rounds"),
+    _of_first_row("samples"),
+    _of_first_row("stop"),
+    *(_memory(key, _SHOWN_OF_MEMORY.get(key)) for key in MEMORY_FIGURES),
+    Column(
+        key="predicted_activation_bytes",
+        title="activations",
+        form=Form.BYTES,
+        origin=Origin.PREDICTED,
+        priority=4,
+        value=lambda result: result.predicted.activation_bytes if result.predicted else None,
+    ),
+    _figure(ENERGY.key, ENERGY.noun, ENERGY.form, 3),
+    _figure("energy_net_per_image_j"),
+    _figure("images_per_j"),
+    _of_first_row("drift"),
+    _figure("lag1"),
+    _figure("issue_share"),
+    _of_first_row("sm_clock_hz"),
+)
+"""Every figure of a result once: those with a title are shown, the measured ones are data."""
 
 
 def measured_table(environment: Environment, results: Sequence[BenchResult]) -> Table:
@@ -71,77 +169,52 @@ def measured_table(environment: Environment, results: Sequence[BenchResult]) -> 
 
     What all configurations have in common stands in the subtitle.
     """
-    laid_out = configurations([result.workload for result in results], ("model", "batch"))
+    of_workload, common = differing_columns(results, ("model", "batch"))
     # Configurations without a figure have no launches.
-    launches = {text for result in results if (text := launches_text(_either(result)))}
-    common = [laid_out.common, *(launches if len(launches) == 1 else ())]
-    table = Table(
+    launches = {text for result in results if (text := launches_text(_first_row(result)))}
+    shared = [common, *(launches if len(launches) == 1 else ())]
+    return tabulate(
+        (
+            *of_workload,
+            *([_LAUNCHES] if len(launches) > 1 else []),
+            *(column for column in _FIGURES if _is_shown(column, results)),
+            Column(
+                key="rounds",
+                title="rounds",
+                form=Form.COUNT,
+                priority=5,
+                value=lambda result: _first_row(result).rounds,
+            ),
+            Column(key="outcome", title="outcome", priority=2),
+            _flags_column(common_flags(results)),
+        ),
+        results,
         name="measured",
         title=f"Measured on {device_kind(environment)} {device_name(environment)}",
-        subtitle="; ".join([", ".join(filter(None, common)), describe(environment)]),
-        columns=(
-            *laid_out.columns,
-            *_columns(results),
-        ),
-        rows=tuple(
-            (*cells, *_figures(result, results))
-            for cells, result in zip(laid_out.cells, results, strict=True)
-        ),
+        subtitle="; ".join([", ".join(filter(None, shared)), describe(environment)]),
         notes=(*flag_notes(results), *_conventions(results)),
     )
-    return table if len(launches) > 1 else without(table, _LAUNCHES)
 
 
-def _columns(results: Sequence[BenchResult]) -> tuple[Column, ...]:
-    predicted = any(result.predicted for result in results)
-    on_cuda = any(result.device is DeviceKind.CUDA for result in results)
-    return (
-        Column(key=_LAUNCHES, title="launches", priority=5),
-        _seconds("latency_median_s", "latency", 0),
-        _seconds("latency_ci_low_s", "from", 1),
-        _seconds("latency_ci_high_s", "to", 1),
-        _number("throughput_images_per_s", "images/s", 0),
-        _number("throughput_ci_low_images_per_s", "from", 3),
-        _number("throughput_ci_high_images_per_s", "to", 3),
-        _covers(),
-        _bytes("peak_allocated_bytes", "allocated", 4),
-        _bytes("activation_bytes", "activations", 4),
-        *([_predicted("predicted_activation_bytes", "activations")] if predicted else ()),
-        *([_number("energy_per_image_j", "J/image", 3)] if on_cuda else ()),
-        Column(key="rounds", title="rounds", form=Form.COUNT, priority=5),
-        Column(key="outcome", title="outcome", priority=2),
-        Column(key="flags", title="flags", priority=2),
-    )
+def _is_shown(column: Column, results: Sequence[BenchResult]) -> bool:
+    if column.origin is Origin.PREDICTED:
+        return any(result.predicted for result in results)
+    if column.key == ENERGY.key:
+        return _on_cuda(results)
+    return column.title != column.key
 
 
-def _figures(result: BenchResult, results: Sequence[BenchResult]) -> tuple[Value, ...]:
-    rows = {row.metric: row for row in result.rows}
-    latency, throughput = rows.get(Metric.LATENCY), rows.get(Metric.THROUGHPUT)
-    either = _either(result)
-    predicted = any(each.predicted for each in results)
-    on_cuda = any(each.device is DeviceKind.CUDA for each in results)
-    shown = [flag for flag in flags_of(result) if flag not in common_flags(results)]
-    foretold = result.predicted.activation_bytes if result.predicted else None
-    return (
-        launches_text(either),
-        latency.latency_median_s if latency else None,
-        *_ends(latency.latency_ci_s if latency else None),
-        throughput.throughput_images_per_s if throughput else None,
-        *_ends(throughput.throughput_ci if throughput else None),
-        either.ci_coverage,
-        either.peak_allocated_bytes,
-        either.activation_bytes,
-        *([foretold] if predicted else ()),
-        *([throughput.energy_per_image_j if throughput else None] if on_cuda else ()),
-        either.rounds,
-        result.outcome.value,
-        ", ".join(flag.value for flag in shown) or None,
-    )
+def _on_cuda(results: Sequence[BenchResult]) -> bool:
+    return any(result.device is DeviceKind.CUDA for result in results)
 
 
-def _either(result: BenchResult) -> BenchRow:
-    """The row of latency, or the first where that was not measured."""
-    return next((row for row in result.rows if row.metric is Metric.LATENCY), result.rows[0])
+def _flags_column(common: Sequence[Flag]) -> Column:
+    """The flags that not all configurations have."""
+
+    def text(result: BenchResult) -> str | None:
+        return ", ".join(flag.value for flag in flags_of(result) if flag not in common) or None
+
+    return Column(key="flags", title="flags", priority=2, value=text)
 
 
 def launches_text(row: BenchRow) -> str | None:
@@ -151,83 +224,119 @@ def launches_text(row: BenchRow) -> str | None:
     return "1 launch" if row.launches == 1 else f"{row.launches} launches"
 
 
-def parts_table(environment: Environment, result: BenchResult) -> Table:
-    """Where the time of a call goes; needs a result with parts."""
-    check = result.parts_check
-    staged = any(part.stage for part in result.parts)
+_LAUNCHES = Column(
+    key="launches",
+    title="launches",
+    priority=5,
+    value=lambda result: launches_text(_first_row(result)),
+)
+
+
+def tiles_table(environment: Environment, result: BenchResult) -> Table:
+    """Where the time of a call goes; needs a result with tiles."""
+    perturbation = result.perturbation
+    staged = any(tile.stage for tile in result.tiles)
     notes = []
-    if check is not None:
+    if perturbation is not None:
         notes.append(
-            f"Instrumented calls take {format_seconds(check.instrumented_s)}, clean ones beside "
-            f"them {format_seconds(check.clean_s)}: {format_deviation(check.deviation, 2)}"
-            + (", so take the shares and not the times." if check.perturbed else ".")
+            f"Instrumented calls take {format_seconds(perturbation.instrumented_s)}, clean ones "
+            f"beside them {format_seconds(perturbation.clean_s)}: "
+            f"{format_deviation(perturbation.deviation, 2)}"
+            + (", so take the shares and not the times." if perturbation.perturbed else ".")
         )
     notes.append(
         "FLOP/s is 2 x MACs over time. Equal shares of MACs and of time would mean that every "
         "stage runs equally well."
     )
-    table = Table(
+    return tabulate(
+        tuple(column for column in _TILES if staged or column.key != "stage"),
+        result.tiles,
         name=f"parts-{result.model}",
         title=f"{network_text(result.workload)}: where the time goes, on "
         f"{device_name(environment)}",
         subtitle=f"{recipe_text(result.recipe)}; {describe(environment)}",
-        columns=(
-            Column(key="phase", title="phase"),
-            Column(key="stage", title="stage"),
-            _seconds("time_s", "time", 0),
-            _seconds("time_ci_low_s", "from", 3),
-            _seconds("time_ci_high_s", "to", 3),
-            _covers(),
-            Column(key="share", title="of time", form=Form.SHARE, origin=_MEASURED),
-            Column(key="macs_share", title="of MACs", form=Form.SHARE, origin=Origin.COUNTED),
-            Column(key="macs", title="MACs", form=Form.COUNT, origin=Origin.COUNTED, priority=2),
-            Column(key="flops_per_s", title="FLOP/s", form=Form.SI, origin=_MEASURED, priority=1),
-        ),
-        rows=tuple(
-            (
-                part.phase.value,
-                part.stage,
-                part.time_s,
-                *_ends(part.time_ci_s),
-                part.ci_coverage,
-                part.share,
-                part.macs_share,
-                part.macs,
-                part.flops_per_s,
-            )
-            for part in result.parts
-        ),
-        total=_parts_total(result),
-        notes=tuple(notes),
+        notes=notes,
     )
-    return table if staged else without(table, "stage")
 
 
-def _parts_total(result: BenchResult) -> tuple[Value, ...]:
-    seconds = sum(part.time_s for part in result.parts)
-    macs = sum(part.macs or 0 for part in result.parts)
-    return ("total", None, seconds, None, None, None, 1.0, 1.0, macs, 2 * macs / seconds)
+_TILES = (
+    Column(key="phase", title="phase", total=lambda _: "total"),
+    Column(key="stage", title="stage"),
+    Column(
+        key="time_s",
+        title="time",
+        form=Form.SECONDS,
+        origin=Origin.MEASURED,
+        total=lambda tiles: sum(tile.time_s for tile in tiles),
+    ),
+    *_ends("time_ci_low_s", "time_ci_high_s", 3, Form.SECONDS, lambda tile: tile.time_ci_s),
+    replace(_COVERS, value=None),
+    Column(
+        key="share",
+        title="of time",
+        form=Form.SHARE,
+        origin=Origin.MEASURED,
+        total=lambda _: 1.0,
+    ),
+    Column(
+        key="macs_share",
+        title="of MACs",
+        form=Form.SHARE,
+        origin=Origin.COUNTED,
+        total=lambda _: 1.0,
+    ),
+    Column(
+        key="macs",
+        title="MACs",
+        form=Form.COUNT,
+        origin=Origin.COUNTED,
+        priority=2,
+        total=lambda tiles: sum(tile.macs or 0 for tile in tiles),
+    ),
+    Column(
+        key="flops_per_s",
+        title="FLOP/s",
+        form=Form.SI,
+        origin=Origin.MEASURED,
+        priority=1,
+        total=lambda tiles: (
+            2 * sum(tile.macs or 0 for tile in tiles) / sum(tile.time_s for tile in tiles)
+        ),
+    ),
+)
 
 
 def activations_table(environment: Environment, results: Sequence[BenchResult]) -> Table:
     """Activation memory per stage, measured beside predicted."""
-    laid_out = configurations([result.workload for result in results], _KEPT_BESIDE_STAGES)
-    return Table(
+    rows = [(result, each) for result in results for each in result.memory.stages]
+    of_workload, _ = differing_columns(
+        rows, ("model", "mode", "batch", "precision"), lambda row: row[0].workload
+    )
+    return tabulate(
+        (
+            *of_workload,
+            Column(key="stage", title="stage", value=lambda row: row[1].stage),
+            Column(
+                key="measured_bytes",
+                title="activations",
+                form=Form.BYTES,
+                origin=Origin.MEASURED,
+                value=lambda row: row[1].activation_bytes,
+            ),
+            Column(
+                key="predicted_bytes",
+                title="activations",
+                form=Form.BYTES,
+                origin=Origin.PREDICTED,
+                priority=4,
+                value=lambda row: row[0].predicted_activations.get(row[1].stage),
+            ),
+        ),
+        rows,
         name="activations",
         title=f"Activation memory per stage, measured on {device_kind(environment)} "
         f"{device_name(environment)}",
         subtitle=describe(environment),
-        columns=(
-            *laid_out.columns,
-            Column(key="stage", title="stage"),
-            _bytes("measured_bytes", "activations", 0),
-            _predicted("predicted_bytes", "activations"),
-        ),
-        rows=tuple(
-            (*cells, each.stage, each.measured_bytes, each.predicted_bytes)
-            for cells, result in zip(laid_out.cells, results, strict=True)
-            for each in result.activations
-        ),
         notes=(
             (
                 "In training the stages add up to what is live at the end of forward, each storage "
@@ -239,10 +348,9 @@ def activations_table(environment: Environment, results: Sequence[BenchResult]) 
 
 
 def _conventions(results: Sequence[BenchResult]) -> tuple[str, ...]:
-    on_cuda = any(result.device is DeviceKind.CUDA for result in results)
     peak = (
         "Allocated is the caching allocator's peak."
-        if on_cuda
+        if _on_cuda(results)
         else "Allocated is the most that torch's CPU allocator held at once, parameters and the "
         "temporaries of kernels included."
     )
@@ -259,121 +367,54 @@ def _conventions(results: Sequence[BenchResult]) -> tuple[str, ...]:
     )
 
 
-def _ends(ends: tuple[float, float] | None) -> tuple[float | None, float | None]:
-    return ends or (None, None)
-
-
-def _seconds(key: str, title: str, priority: int) -> Column:
-    return Column(key=key, title=title, form=Form.SECONDS, origin=_MEASURED, priority=priority)
-
-
-def _covers() -> Column:
-    return Column(key="ci_coverage", title="covers", form=Form.SHARE, origin=_MEASURED, priority=4)
-
-
-def _number(key: str, title: str, priority: int) -> Column:
-    return Column(key=key, title=title, form=Form.NUMBER, origin=_MEASURED, priority=priority)
-
-
-def _bytes(key: str, title: str, priority: int) -> Column:
-    return Column(key=key, title=title, form=Form.BYTES, origin=_MEASURED, priority=priority)
-
-
-def _predicted(key: str, title: str) -> Column:
-    return Column(key=key, title=title, form=Form.BYTES, origin=Origin.PREDICTED, priority=4)
-
-
-Field = tuple[Column, Callable[[BenchResult, BenchRow], Value]]
-"""A column and where its values come from."""
-
-
-def _result_fields() -> list[Field]:
-    """What was run, and how it went."""
-
-    def of_workload(column: Column, value: Callable[[Workload], Value]) -> Field:
-        return column, lambda result, _: value(result.workload)
-
-    def field(key: str, value: Callable[[BenchResult], Value]) -> Field:
-        return Column(key=key, title=key), lambda result, _: value(result)
-
-    return [
-        *(of_workload(column, value) for column, value in FIELDS),
-        field("device", lambda result: result.device.value if result.device else None),
-        field("outcome", lambda result: result.outcome.value),
-        field("halved_from", lambda result: result.halved_from),
-        field("first_call_s", lambda result: result.first_call_s),
-    ]
-
-
-def _row_field(key: str) -> Field:
-    def value(_: BenchResult, row: BenchRow) -> Value:
-        found = getattr(row, key)
-        return found.value if isinstance(found, StrEnum) else found
-
-    return Column(key=key, title=key, origin=Origin.MEASURED), value
-
-
-def _end_field(key: str, which: int) -> Field:
-    """One end of an interval: ``latency_ci_s`` becomes ``latency_ci_low_s``."""
-    name, _, unit = key.partition("_ci")
-    end = f"{name}_ci_{('low', 'high')[which]}{unit}"
-
-    def value(_: BenchResult, row: BenchRow) -> Value:
-        ends = getattr(row, key)
-        return None if ends is None else ends[which]
-
-    return Column(key=end, title=end, origin=Origin.MEASURED), value
-
-
-def _joined_field(key: str, text: Callable[[BenchRow], str]) -> Field:
-    return Column(key=key, title=key), lambda _, row: text(row) or None
-
-
-_NOT_PLAIN = {"batch", "precision", "engine", "flags", "throttled"}
-"""Fields of a row that stand elsewhere, or are no single value."""
-
-
-def _row_fields() -> list[Field]:
-    found: list[Field] = []
-    for key in BenchRow.__dataclass_fields__:
-        if key in {"latency_ci_s", "throughput_ci"}:
-            found += [_end_field(key, 0), _end_field(key, 1)]
-        elif key not in _NOT_PLAIN:
-            found.append(_row_field(key))
-    found.append(
-        _joined_field(
-            "throttled",
-            lambda row: "; ".join(f"{each.policy} {each.share!r}" for each in row.throttled or ()),
-        )
-    )
-    found.append(_joined_field("flags", lambda row: "; ".join(flag.value for flag in row.flags)))
-    return found
-
-
-_FIELDS: tuple[Field, ...] = (*_result_fields(), *_row_fields())
-
-
 def bench_tables(environment: Environment, results: Sequence[BenchResult]) -> list[Table]:
-    """The overview, and for results with parts where the time and the activations go."""
-    parted = [result for result in results if result.parts]
-    by_stage = [result for result in parted if any(part.stage for part in result.parts)]
-    kept = [result for result in by_stage if result.activations]
+    """The overview, and for results with tiles where the time and the activations go."""
+    tiled = [result for result in results if result.tiles]
+    staged = [
+        result
+        for result in tiled
+        if result.memory.stages and any(tile.stage for tile in result.tiles)
+    ]
     return [
         measured_table(environment, results),
-        *(parts_table(environment, result) for result in parted),
-        *([activations_table(environment, kept)] if kept else ()),
+        *(tiles_table(environment, result) for result in tiled),
+        *([activations_table(environment, staged)] if staged else ()),
     ]
+
+
+def _joined(key: str, texts: Callable[[BenchRow], Iterable[str]]) -> Column:
+    return Column(
+        key=key, title=key, value=lambda result: "; ".join(texts(_first_row(result))) or None
+    )
+
+
+_DATA = (
+    *workload_columns(),
+    Column(key="device", title="device"),
+    Column(key="outcome", title="outcome"),
+    Column(
+        key="halved_from",
+        title="halved_from",
+        value=lambda result: result.configuration.start.halved_from,
+    ),
+    Column(key="first_call_s", title="first_call_s"),
+    *(
+        replace(column, title=column.key, form=Form.TEXT, priority=0)
+        for column in _FIGURES
+        if column.origin is Origin.MEASURED
+    ),
+    _joined(
+        "throttled", lambda row: (f"{each.policy} {each.share!r}" for each in row.throttled or ())
+    ),
+    _joined("flags", lambda row: (flag.value for flag in row.flags)),
+)
 
 
 def long_table(results: Sequence[BenchResult]) -> Table:
     """A row for each metric of each configuration, all figures in base units."""
-    return Table(
+    return tabulate(
+        _DATA,
+        [replace(result, rows=(row,)) for result in results for row in result.rows],
         name="bench",
         title="Measured",
-        columns=tuple(column for column, _ in _FIELDS),
-        rows=tuple(
-            tuple(value(result, row) for _, value in _FIELDS)
-            for result in results
-            for row in result.rows
-        ),
     )

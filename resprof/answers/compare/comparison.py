@@ -1,29 +1,101 @@
-"""A configuration in two runs: ratios with their intervals, and verdicts where there can be one."""
+"""How do runs compare: run files read again, each configuration held against the baseline's.
+
+Nothing is measured and no torch is loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from pathlib import Path
 
-from resprof.answers.bench.results import BenchResult, BenchRow, Flag, Over, series_of
-from resprof.answers.bench.runs import Configuration, MeasuredConfiguration, RunDevice, RunLabel
-from resprof.answers.environment import EnvironmentDifference, by_concern
-from resprof.measure.run import Metric, Outcome
+from resprof.answers.bench.quantities import QUANTITIES, Judgement, Over, Quantity
+from resprof.answers.bench.results import BenchResult, BenchRow, Flag, results_of
+from resprof.answers.bench.runs import MeasuredRun, RunDevice, RunLabel, measured_run
+from resprof.answers.environment import (
+    EnvironmentDifference,
+    differences,
+    ranked_differences,
+)
+from resprof.errors import UsageError, named_after, printable_path
+from resprof.measure.run import Outcome
+from resprof.measure.run_file import read_run
 from resprof.model.environment import DeviceKind, Environment
-from resprof.model.published import PublishedResult
-from resprof.model.recipe import OfWorkload, Recipe, Workload
-from resprof.render.table import Column, Form, Origin
-from resprof.stats.comparison import Comparison, SpeedVerdict, compare
+from resprof.model.recipe import Recipe, Workload
+from resprof.stats.comparison import MARGIN, Comparison, SpeedVerdict, compare
 
 
-class Quantity(StrEnum):
-    """What is compared, by the name that the figure has in a row of `resprof bench`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadRun:
+    """A run file and the figures made from its samples."""
 
-    LATENCY = "latency_median_s"
-    THROUGHPUT = "throughput_images_per_s"
-    MEMORY = "peak_allocated_bytes"
-    ENERGY = "energy_per_image_j"
+    label: RunLabel
+    run: MeasuredRun
+    results: tuple[BenchResult, ...]
+
+    @property
+    def environment(self) -> Environment:
+        """That of the last samples."""
+        return self.run.environment
+
+    @property
+    def changes(self) -> tuple[EnvironmentDifference, ...]:
+        """In what the run's own environments differ, which one measurement should not."""
+        first, *later = self.run.environments
+        found = {each.field: each for other in later for each in differences(first, other)}
+        return tuple(found.values())
+
+
+def read(file: Path) -> ReadRun:
+    """Reads a run file; ``UsageError``, which names it, where it cannot be compared."""
+    try:
+        records = read_run(file)
+        run = measured_run(records)
+        results = results_of(records)
+    except UsageError as error:
+        raise named_after(file, error) from None
+    return ReadRun(label=run.label(str(file)), run=run, results=results)
+
+
+def refuse_same(files: Sequence[Path]) -> None:
+    """Raises ``UsageError`` for a file that is named twice, by whatever path."""
+    seen: dict[tuple[int, int], Path] = {}
+    for file in files:
+        if (mark := _mark(file)) is None:
+            continue
+        if mark in seen:
+            raise UsageError(
+                f"{printable_path(file)} and {printable_path(seen[mark])} are the same file"
+                if file != seen[mark]
+                else f"{printable_path(file)} is named twice",
+                hint="name each run once",
+            )
+        seen[mark] = file
+
+
+def refuse_overwriting(output: Path | None, files: Iterable[Path]) -> None:
+    """Raises ``UsageError`` where the result would replace one of the runs."""
+    mark = None if output is None else _mark(output)
+    if output is not None and mark is not None and mark in {_mark(file) for file in files}:
+        raise UsageError(
+            f"{printable_path(output)} is one of the runs: its samples would be lost",
+            hint="name another file with -o",
+        )
+
+
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both name one file that is there."""
+    return _mark(one) is not None and _mark(one) == _mark(other)
+
+
+def _mark(file: Path) -> tuple[int, int] | None:
+    """What tells a file from all others, whatever it is called; None where there is none."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class Presence(StrEnum):
@@ -35,18 +107,50 @@ class Presence(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedSide:
-    """A figure as one run has it, in the quantity's unit; None is unknown.
+class Figure:
+    """A quantity as one run has it."""
 
-    ``ci`` is that run's own interval, (low, high). ``rounds`` are those of all ``launches``.
-    """
+    quantity: Quantity
+    result: BenchResult
 
-    value: float | None
-    ci: tuple[float, float] | None = None
-    launches: int
-    rounds: int
-    outcome: Outcome
-    flags: tuple[Flag, ...] = ()
+    @property
+    def value(self) -> float | None:
+        """In the quantity's unit; None is unknown."""
+        return self.quantity.value(self.result)
+
+    @property
+    def ci(self) -> tuple[float, float] | None:
+        """The run's own interval, (low, high)."""
+        return self.quantity.interval(self.result)
+
+    @property
+    def launches(self) -> int:
+        """How many processes it is from."""
+        return self._row.launches if self._row else 0
+
+    @property
+    def rounds(self) -> int:
+        """Those of all launches."""
+        return self._row.rounds if self._row else 0
+
+    @property
+    def outcome(self) -> Outcome:
+        """What became of the configuration."""
+        return self.result.outcome
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """What a reader of the figure has to know."""
+        return self._row.flags if self._row else ()
+
+    def json_fields(self) -> Mapping[str, object]:
+        """All that is known of it, without the result that it is from."""
+        names = ("value", "ci", "launches", "rounds", "outcome", "flags")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def _row(self) -> BenchRow | None:
+        return self.result.row(self.quantity.metric)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,96 +165,98 @@ class ComparedRow:
     """
 
     quantity: Quantity
-    baseline: ComparedSide | None
-    candidate: ComparedSide | None
+    baseline: Figure | None
+    candidate: Figure | None
     ratio: float | None = None
     ci: tuple[float, float] | None = None
     ci_coverage: float | None = None
     over: Over | None = None
     verdict: SpeedVerdict | None = None
 
+    @property
+    def values(self) -> tuple[float | None, float | None]:
+        """The baseline's and the candidate's; None is unknown."""
+        return (
+            self.baseline.value if self.baseline else None,
+            self.candidate.value if self.candidate else None,
+        )
+
+    def json_fields(self) -> Mapping[str, object]:
+        """The fields, with the quantity by its key."""
+        fields = {name: getattr(self, name) for name in ComparedRow.__dataclass_fields__}
+        return fields | {"quantity": self.quantity.key}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparedResult(OfWorkload):
+class ComparedResult:
     """A configuration in a candidate and in the baseline.
 
-    ``comparable`` is False between devices. ``margin`` is the share from which a difference is
-    called one. ``differences`` are those of the environments in which the two were measured.
+    ``before`` is what the baseline has of it, ``after`` what the candidate has; not both are None.
+    ``margin`` is the share from which a difference is called one. ``differences`` are those of the
+    environments in which the two were measured.
     """
 
-    model: str
-    title: str
-    recipe: Recipe
-    rows: tuple[ComparedRow, ...]
-    total: None = None
-    key: str
-    classes: int
-    in_channels: int
-    width: float
     baseline: RunLabel
     candidate: RunLabel
-    presence: Presence
-    comparable: bool
+    before: BenchResult | None
+    after: BenchResult | None
+    rows: tuple[ComparedRow, ...]
     margin: float
     differences: tuple[EnvironmentDifference, ...]
+
+    @property
+    def workload(self) -> Workload:
+        """What was run."""
+        return self._either.workload
+
+    @property
+    def recipe(self) -> Recipe:
+        """How the network was run."""
+        return self.workload.recipe
+
+    @property
+    def presence(self) -> Presence:
+        """Which of the two runs has tried it."""
+        if self.before is None or self.after is None:
+            return Presence.CANDIDATE_ONLY if self.before is None else Presence.BASELINE_ONLY
+        return Presence.BOTH
+
+    @property
+    def comparable(self) -> bool:
+        """False between devices."""
+        return self.baseline.device == self.candidate.device
+
+    @property
+    def _either(self) -> BenchResult:
+        result = self.before or self.after
+        if result is None:
+            raise ValueError("neither run has tried it")
+        return result
 
     def row(self, quantity: Quantity) -> ComparedRow | None:
         """The row of that quantity, None where neither run has it."""
         return next((row for row in self.rows if row.quantity is quantity), None)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetupDifference:
-    """One way in which a published setup differs from the measured one; None is unknown."""
-
-    what: str
-    published: str | None
-    measured: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedRow:
-    """A published result that is near, and all in which its setup is not the measured one."""
-
-    published: PublishedResult
-    differs: tuple[SetupDifference, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedBeside:
-    """A measured configuration and what others have published near it: no verdict on either."""
-
-    model: str
-    recipe: Recipe
-    rows: tuple[PublishedRow, ...]
-    total: None = None
-    key: str
-    workload: Workload
-    run: RunLabel
-    latency_median_s: float | None
-    throughput_images_per_s: float | None
-
-
-NAMES = {
-    Quantity.LATENCY: "Latency",
-    Quantity.THROUGHPUT: "Throughput in images/s",
-    Quantity.MEMORY: "Peak memory",
-    Quantity.ENERGY: "Energy in J/image",
-}
-TIMED = (Quantity.LATENCY, Quantity.THROUGHPUT)
-_FORMS = {
-    Quantity.LATENCY: Form.SECONDS,
-    Quantity.THROUGHPUT: Form.NUMBER,
-    Quantity.MEMORY: Form.BYTES,
-    Quantity.ENERGY: Form.NUMBER,
-}
-
-
-def figure_column(key: str, title: str, quantity: Quantity, priority: int) -> Column:
-    """A column of measured figures of that quantity."""
-    return Column(
-        key=key, title=title, form=_FORMS[quantity], origin=Origin.MEASURED, priority=priority
-    )
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat: with the workload's fields."""
+        workload, tried = self.workload, self._either
+        return {
+            "model": workload.model,
+            "title": tried.title,
+            "recipe": workload.recipe,
+            "rows": self.rows,
+            "total": None,
+            "key": tried.key,
+            "classes": workload.classes,
+            "in_channels": workload.in_channels,
+            "width": workload.width,
+            "baseline": self.baseline,
+            "candidate": self.candidate,
+            "presence": self.presence,
+            "comparable": self.comparable,
+            "margin": self.margin,
+            "differences": self.differences,
+        }
 
 
 def device_text(device: RunDevice) -> str:
@@ -158,209 +264,112 @@ def device_text(device: RunDevice) -> str:
     return f"the {'GPU' if device.kind is DeviceKind.CUDA else 'CPU'} {device.name}"
 
 
-def run_titles(runs: Sequence[RunLabel]) -> tuple[str, ...]:
-    """What heads the column of each run: its device, and its file where two have the same."""
-    devices = [run.device for run in runs]
+def lack_text(figure: Figure | None) -> str | None:
+    """Why a run has no figure, or one of a process that ended badly; None where all is well."""
+    if figure is None:
+        return "not tried"
+    if figure.outcome is not Outcome.MEASURED:
+        return figure.outcome.value
+    return "not measured" if figure.value is None else None
+
+
+def compare_files(
+    baseline: Path, candidate: Path, *, margin: float | None = None
+) -> tuple[ComparedResult, ...]:
+    """One run file against another; ``UsageError`` where they are the same or cannot be read."""
+    refuse_same((baseline, candidate))
+    chosen = MARGIN if margin is None else margin
+    return compare_runs(read(baseline), (read(candidate),), margin=chosen)
+
+
+def compare_runs(
+    baseline: ReadRun, candidates: Iterable[ReadRun], *, margin: float = MARGIN
+) -> tuple[ComparedResult, ...]:
+    """Each candidate against the baseline, configuration by configuration.
+
+    ``margin`` is the share from which a time or a rate is called faster or slower.
+    """
     return tuple(
-        run.device.name if devices.count(run.device) == 1 else f"{run.device.name} ({run.name})"
-        for run in runs
+        result
+        for candidate in candidates
+        for result in _compared(baseline, candidate, margin=margin)
     )
 
 
-def lack_text(side: ComparedSide | None) -> str | None:
-    """Why a run has no figure, or one of a process that ended badly; None where all is well."""
-    if side is None:
-        return "not tried"
-    if side.outcome is not Outcome.MEASURED:
-        return side.outcome.value
-    return "not measured" if side.value is None else None
-
-
-Tried = tuple[MeasuredConfiguration, BenchResult]
-"""A configuration's samples and the figures made from them."""
-
-_METRIC = {Quantity.LATENCY: Metric.LATENCY, Quantity.THROUGHPUT: Metric.THROUGHPUT}
-
-
-def compared(
-    baseline: tuple[RunLabel, Environment, Sequence[Tried]],
-    candidate: tuple[RunLabel, Environment, Sequence[Tried]],
-    *,
-    margin: float,
-) -> tuple[ComparedResult, ...]:
+def _compared(baseline: ReadRun, candidate: ReadRun, *, margin: float) -> Iterator[ComparedResult]:
     """Every configuration of either run: the baseline's in its order, then what it lacks.
 
     A workload is the key, so a run of another version that words it differently still joins.
     """
-    before, after = (
-        {tried[1].workload: tried for tried in tries} for _, _, tries in (baseline, candidate)
-    )
-    comparable = baseline[0].device == candidate[0].device
-    between_runs = by_concern(baseline[1], candidate[1])
-    found = []
+    before, after = ({each.workload: each for each in run.results} for run in (baseline, candidate))
+    comparable = baseline.label.device == candidate.label.device
     for workload in dict.fromkeys((*before, *after)):
         early, late = before.get(workload), after.get(workload)
-        found.append(
-            _result(
-                early,
-                late,
-                labels=(baseline[0], candidate[0]),
-                comparable=comparable,
-                margin=margin,
-                differences=(
-                    by_concern(early[0].environment, late[0].environment)
-                    if early and late
-                    else between_runs
-                ),
+        environments = baseline.environment, candidate.environment
+        if early and late:
+            environments = (
+                early.configuration.environment or baseline.environment,
+                late.configuration.environment or candidate.environment,
             )
+        yield ComparedResult(
+            baseline=baseline.label,
+            candidate=candidate.label,
+            before=early,
+            after=late,
+            rows=tuple(_rows(early, late, margin=margin if comparable else None)),
+            margin=margin,
+            differences=ranked_differences(*environments),
         )
-    return tuple(found)
-
-
-def _result(
-    early: Tried | None,
-    late: Tried | None,
-    *,
-    labels: tuple[RunLabel, RunLabel],
-    comparable: bool,
-    margin: float,
-    differences: tuple[EnvironmentDifference, ...],
-) -> ComparedResult:
-    tried = early or late
-    if tried is None:
-        raise ValueError("neither run has tried it")
-    result = tried[1]
-    presence = Presence.BOTH
-    if early is None or late is None:
-        presence = Presence.CANDIDATE_ONLY if early is None else Presence.BASELINE_ONLY
-    return ComparedResult(
-        model=result.model,
-        title=result.title,
-        recipe=result.recipe,
-        rows=tuple(_rows(early, late, margin=margin if comparable else None)),
-        key=result.key,
-        classes=result.classes,
-        in_channels=result.in_channels,
-        width=result.width,
-        baseline=labels[0],
-        candidate=labels[1],
-        presence=presence,
-        comparable=comparable,
-        margin=margin,
-        differences=differences,
-    )
 
 
 def _rows(
-    early: Tried | None, late: Tried | None, *, margin: float | None
+    early: BenchResult | None, late: BenchResult | None, *, margin: float | None
 ) -> Iterator[ComparedRow]:
     """A row for each quantity that a side has; without a margin none is compared."""
-    for quantity in Quantity:
-        before, after = _side(early, quantity), _side(late, quantity)
+    for quantity in QUANTITIES:
+        before, after = (
+            Figure(quantity=quantity, result=result) if result else None for result in (early, late)
+        )
         row = ComparedRow(quantity=quantity, baseline=before, candidate=after)
-        if margin is not None and early and late and _known(before) and _known(after):
-            row = _judged(row, early[0].configuration, late[0].configuration, margin)
-        if _known(before) or _known(after) or _asked(early, quantity) or _asked(late, quantity):
+        known = [value is not None for value in row.values]
+        if margin is not None and early and late and all(known):
+            row = _judged(row, early, late, margin)
+        if any(known) or _was_asked(early, quantity) or _was_asked(late, quantity):
             yield row
 
 
-def _asked(tried: Tried | None, quantity: Quantity) -> bool:
+def _was_asked(result: BenchResult | None, quantity: Quantity) -> bool:
     """Whether a run was to time it; memory and energy nobody asks for by name."""
-    return tried is not None and quantity in _METRIC and _row_of(tried[1], quantity) is not None
-
-
-def _known(side: ComparedSide | None) -> bool:
-    return side is not None and side.value is not None
-
-
-def _side(tried: Tried | None, quantity: Quantity) -> ComparedSide | None:
-    if tried is None:
-        return None
-    result = tried[1]
-    row = _row_of(result, quantity)
-    return ComparedSide(
-        value=getattr(row, quantity.value) if row else None,
-        ci=_interval(row, quantity) if row else None,
-        launches=row.launches if row else 0,
-        rounds=row.rounds if row else 0,
-        outcome=result.outcome,
-        flags=row.flags if row else (),
-    )
-
-
-def _row_of(result: BenchResult, quantity: Quantity) -> BenchRow | None:
-    """Memory stands in every row, energy beside throughput."""
-    metric = _METRIC.get(quantity)
-    if quantity is Quantity.ENERGY:
-        metric = Metric.THROUGHPUT
-    return next((row for row in result.rows if metric in {None, row.metric}), None)
-
-
-def _interval(row: BenchRow, quantity: Quantity) -> tuple[float, float] | None:
-    match quantity:
-        case Quantity.LATENCY:
-            return row.latency_ci_s
-        case Quantity.THROUGHPUT:
-            return row.throughput_ci
-        case _:
-            return None
+    return result is not None and quantity.timed and result.row(quantity.metric) is not None
 
 
 def _judged(
-    row: ComparedRow, before: Configuration, after: Configuration, margin: float
+    row: ComparedRow, before: BenchResult, after: BenchResult, margin: float
 ) -> ComparedRow:
-    match row.quantity:
-        case Quantity.LATENCY | Quantity.THROUGHPUT:
-            return _timed(row, before, after, margin)
-        case Quantity.ENERGY:
-            return _metered(row, before, after)
-        case _:
-            return _exact(row)
-
-
-def _timed(
-    row: ComparedRow, before: Configuration, after: Configuration, margin: float
-) -> ComparedRow:
-    metric = _METRIC[row.quantity]
-    early, late = series_of(before, metric), series_of(after, metric)
-    if early is None or late is None:
-        return row
-    over = Over.LAUNCHES if early.over is late.over is Over.LAUNCHES else Over.ROUNDS
-    sides = [
-        each.of_launches
-        if over is Over.LAUNCHES
-        else tuple(value for rounds in each.of_rounds for value in rounds)
-        for each in (early, late)
-    ]
-    found = compare(*sides, margin=margin, higher_is_faster=metric is Metric.THROUGHPUT)
-    return replace(_with(row, found, over), verdict=found.verdict)
-
-
-def _metered(row: ComparedRow, before: Configuration, after: Configuration) -> ComparedRow:
-    """Energy has one window a launch: from one launch a side there is a ratio and no interval."""
-    early, late = _energies(before), _energies(after)
-    if min(len(early), len(late)) > 1 and min(*early, *late) > 0:
-        return _with(row, compare(early, late, higher_is_faster=False), Over.LAUNCHES)
+    quantity = row.quantity
+    if quantity.series is None:
+        return _exact(row)
+    early, late = (quantity.series(each.configuration) for each in (before, after))
+    if quantity.judgement is Judgement.VERDICT:
+        over = Over.LAUNCHES if early.over is late.over is Over.LAUNCHES else Over.ROUNDS
+        sides = [
+            each.of_launches
+            if over is Over.LAUNCHES
+            else tuple(value for rounds in each.of_rounds for value in rounds)
+            for each in (early, late)
+        ]
+        found = compare(*sides, margin=margin, higher_is_faster=quantity.more_is_better)
+        return replace(_with(row, found, over), verdict=found.verdict)
+    sides = [early.of_launches, late.of_launches]
+    if min(map(len, sides)) > 1 and min(map(min, sides)) > 0:
+        found = compare(*sides, higher_is_faster=quantity.more_is_better)
+        return _with(row, found, Over.LAUNCHES)
     return _exact(row)
 
 
-def _energies(configuration: Configuration) -> list[float]:
-    """Joules per image of each launch that has read them."""
-    found = []
-    for launch in configuration.launches:
-        windows = [each for each in launch.energy if each.calls > 0]
-        images = configuration.images * sum(each.calls for each in windows)
-        if images:
-            found.append(sum(each.energy_j for each in windows) / images)
-    return found
-
-
 def _exact(row: ComparedRow) -> ComparedRow:
-    before = row.baseline.value if row.baseline else None
-    after = row.candidate.value if row.candidate else None
-    if not before or after is None:
-        return row
-    return replace(row, ratio=after / before)
+    before, after = row.values
+    return replace(row, ratio=after / before) if before and after is not None else row
 
 
 def _with(row: ComparedRow, found: Comparison, over: Over) -> ComparedRow:

@@ -4,26 +4,65 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from resprof.answers.bench.quantities import LATENCY, THROUGHPUT, Quantity
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.bench.runs import RunDevice, RunLabel
-from resprof.answers.compare.comparison import (
-    PublishedBeside,
-    PublishedRow,
-    SetupDifference,
-    device_text,
-)
-from resprof.answers.workloads import configurations
+from resprof.answers.compare.comparison import ReadRun, device_text
+from resprof.answers.workloads import differing_columns
 from resprof.model.devices import device_of
 from resprof.model.environment import Environment, Gpu
 from resprof.model.networks import resolve
 from resprof.model.published import PublishedResult
+from resprof.model.published import results as published_results
 from resprof.model.recipe import MemoryFormat, Precision, Recipe, Workload
 from resprof.render.cells import one_line
-from resprof.render.table import Column, Form, Origin, Table, Value
+from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetupDifference:
+    """One way in which a published setup differs from the measured one; None is unknown."""
+
+    what: str
+    published: str | None
+    measured: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRow:
+    """A published result that is near, and all in which its setup is not the measured one."""
+
+    published: PublishedResult
+    differs: tuple[SetupDifference, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedBeside:
+    """A measured configuration and what others have published near it: no verdict on either."""
+
+    run: RunLabel
+    result: BenchResult
+    rows: tuple[PublishedRow, ...]
+
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat, with the measured figures that are shown beside."""
+        result = self.result
+        return {
+            "model": result.model,
+            "recipe": result.recipe,
+            "rows": self.rows,
+            "total": None,
+            "key": result.key,
+            "workload": result.workload,
+            "run": self.run,
+            **{each.key: each.value(result) for each in (LATENCY, THROUGHPUT)},
+        }
+
 
 _MOST_BATCH_RATIO = 2.0
 """A batch twice or half as large still loads a device alike."""
@@ -39,24 +78,21 @@ _ENGINES = {"dynamo": "compile"}
 _SIZE = re.compile(r"[0-9]+GB")
 
 
-def near_published(
-    results: Iterable[BenchResult],
-    published: Sequence[PublishedResult],
-    *,
-    run: RunLabel,
-    environment: Environment,
-) -> tuple[PublishedBeside, ...]:
+def near_published(runs: Iterable[ReadRun]) -> tuple[PublishedBeside, ...]:
     """The measured configurations with the published results near each, the nearest first.
 
     Near is the same network in the same mode, a per-device batch within a factor of two or
     unknown, and a precision of the same width in memory. What resprof cannot run, such as int8, is
     near 16 bits on the same device only, as a landmark. Those without any are left out.
     """
+    published = published_results()
     found = []
-    for result in results:
-        near = [each for each in published if _is_near(result.workload, each, environment.gpu)]
-        if near:
-            found.append(_beside(result, near, run, environment))
+    for run in runs:
+        gpu = run.environment.gpu
+        for result in run.results:
+            near = [each for each in published if _is_near(result.workload, each, gpu)]
+            if near:
+                found.append(_beside(result, near, run.label, run.environment))
     return tuple(found)
 
 
@@ -101,22 +137,8 @@ def _beside(
         )
         for each in near
     ]
-    batch = result.recipe.batch
-    rows.sort(key=lambda row: _distance(row, batch))
-    figures = {
-        name: next((getattr(row, name) for row in result.rows if getattr(row, name)), None)
-        for name in ("latency_median_s", "throughput_images_per_s")
-    }
-    return PublishedBeside(
-        model=result.model,
-        recipe=result.recipe,
-        rows=tuple(rows),
-        key=result.key,
-        workload=result.workload,
-        run=run,
-        latency_median_s=figures["latency_median_s"],
-        throughput_images_per_s=figures["throughput_images_per_s"],
-    )
+    rows.sort(key=lambda row: _distance(row, result.recipe.batch))
+    return PublishedBeside(run=run, result=result, rows=tuple(rows))
 
 
 def _distance(row: PublishedRow, batch: int) -> tuple[bool, int, float]:
@@ -185,17 +207,10 @@ _NO_VERDICT = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A published result near a configuration, and what each run has measured of that."""
-
-    workload: Workload
-    row: PublishedRow
-    measured: dict[str, PublishedBeside]
-
-
 _Key = tuple[Workload, PublishedRow]
-"""Runs share a line where the same differs."""
+"""A line of a table: runs share it where the same differs."""
+_Line = tuple[_Key, dict[str, BenchResult]]
+"""A published result near a workload, and what each run has measured of that by its name."""
 
 
 def published_tables(found: Sequence[PublishedBeside]) -> list[Table]:
@@ -203,24 +218,24 @@ def published_tables(found: Sequence[PublishedBeside]) -> list[Table]:
 
     The devices of the nearest results come first.
     """
-    groups: dict[tuple[RunDevice, str], dict[_Key, _Line]] = {}
+    groups: dict[tuple[RunDevice, str], dict[_Key, dict[str, BenchResult]]] = {}
     for beside in found:
         for row in beside.rows:
             lines = groups.setdefault((beside.run.device, row.published.device), {})
-            line = lines.setdefault(
-                (beside.workload, row), _Line(workload=beside.workload, row=row, measured={})
-            )
-            line.measured[beside.run.name] = beside
+            by_run = lines.setdefault((beside.result.workload, row), {})
+            by_run[beside.run.name] = beside.result
     tables = [
-        _table(device, published, tuple(lines.values()), _runs(found, device))
+        _table(device, published, tuple(lines.items()), _runs(found, device))
         for (device, published), lines in sorted(groups.items(), key=_is_of_another)
     ]
     return [*tables[:-1], *(replace(table, notes=(_NO_VERDICT,)) for table in tables[-1:])]
 
 
-def _is_of_another(group: tuple[tuple[RunDevice, str], dict[_Key, _Line]]) -> bool:
+def _is_of_another(
+    group: tuple[tuple[RunDevice, str], dict[_Key, dict[str, BenchResult]]],
+) -> bool:
     """Whether what was published is not of the measured device."""
-    return any(each.what == "device" for line in group[1].values() for each in line.row.differs)
+    return any(each.what == "device" for _, row in group[1] for each in row.differs)
 
 
 def _runs(found: Sequence[PublishedBeside], device: RunDevice) -> tuple[RunLabel, ...]:
@@ -230,82 +245,84 @@ def _runs(found: Sequence[PublishedBeside], device: RunDevice) -> tuple[RunLabel
 def _table(
     device: RunDevice, published: str, lines: Sequence[_Line], runs: Sequence[RunLabel]
 ) -> Table:
-    laid_out = configurations([line.workload for line in lines])
-    return Table(
+    of_workload, common = differing_columns(lines, of=lambda line: line[0][0])
+    return tabulate(
+        (
+            *of_workload,
+            *(
+                _measured(quantity, title, priority, place, runs)
+                for place in range(len(runs))
+                for quantity, title, priority in (
+                    (THROUGHPUT, "images/s", 0),
+                    (LATENCY, "latency", 2),
+                )
+            ),
+            *_PUBLISHED,
+        ),
+        lines,
         name="published",
         title=f"Published for {published}, beside {' and '.join(run.name for run in runs)}, "
         f"measured on {device_text(device)}",
-        subtitle=laid_out.common,
-        columns=(
-            *laid_out.columns,
-            *(column for place, run in enumerate(runs) for column in _measured(place, run, runs)),
-            Column(
-                key="published_images_per_s", title="published images/s", origin=Origin.PUBLISHED
-            ),
-            Column(
-                key="published_latency_s",
-                title="published latency",
-                origin=Origin.PUBLISHED,
-                priority=2,
-            ),
-            Column(key="differs", title="differs", form=Form.PROSE),
-            Column(key="source", title="source", priority=1),
-            Column(key="locator", title="where", form=Form.PROSE, priority=3),
-        ),
-        rows=tuple(
-            (*cells, *_cells(line, runs)) for cells, line in zip(laid_out.cells, lines, strict=True)
-        ),
+        subtitle=common,
     )
 
 
-def _measured(place: int, run: RunLabel, runs: Sequence[RunLabel]) -> tuple[Column, Column]:
-    of = one_line(f" {run.name}") if len(runs) > 1 else ""
-    return (
-        Column(
-            key=f"throughput_images_per_s_{place}",
-            title=f"images/s{of}",
-            form=Form.NUMBER,
-            origin=Origin.MEASURED,
-        ),
-        Column(
-            key=f"latency_median_s_{place}",
-            title=f"latency{of}",
-            form=Form.SECONDS,
-            origin=Origin.MEASURED,
-            priority=2,
-        ),
+def _measured(
+    quantity: Quantity, title: str, priority: int, place: int, runs: Sequence[RunLabel]
+) -> Column:
+    name = runs[place].name
+
+    def value(line: _Line) -> float | None:
+        result = line[1].get(name)
+        return None if result is None else quantity.value(result)
+
+    return Column(
+        key=f"{quantity.key}_{place}",
+        title=f"{title}{one_line(f' {name}') if len(runs) > 1 else ''}",
+        form=quantity.form,
+        origin=Origin.MEASURED,
+        priority=priority,
+        value=value,
     )
 
 
-def _cells(line: _Line, runs: Sequence[RunLabel]) -> list[Value]:
-    cells: list[Value] = []
-    for run in runs:
-        beside = line.measured.get(run.name)
-        cells += [
-            beside.throughput_images_per_s if beside else None,
-            beside.latency_median_s if beside else None,
-        ]
-    published = line.row.published
-    return [
-        *cells,
-        _digits(published.throughput_images_per_s),
-        _milliseconds(published.latency_s),
-        "; ".join(map(_differs, line.row.differs)) or None,
-        published.source,
-        published.locator,
-    ]
-
-
-def _digits(value: float | None) -> str | None:
+def _digits(value: float | None, unit: str = "") -> str | None:
     """All digits that were printed, neither fewer nor more."""
-    return None if value is None else f"{value:,.12g}"
-
-
-def _milliseconds(seconds: float | None) -> str | None:
-    return None if seconds is None else f"{1e3 * seconds:,.12g} ms"
+    return None if value is None else f"{value:,.12g}{unit}"
 
 
 def _differs(each: SetupDifference) -> str:
     if each.measured is None:
         return f"{each.what} {each.published or UNKNOWN}"
     return f"{each.what} {each.published or UNKNOWN} / {each.measured}"
+
+
+def _of_published(
+    key: str, title: str, value: Callable[[PublishedResult], object], **more: Any
+) -> Column:
+    return Column(key=key, title=title, value=lambda line: value(line[0][1].published), **more)
+
+
+_PUBLISHED = (
+    _of_published(
+        "published_images_per_s",
+        "published images/s",
+        lambda each: _digits(each.throughput_images_per_s),
+        origin=Origin.PUBLISHED,
+    ),
+    _of_published(
+        "published_latency_s",
+        "published latency",
+        lambda each: None if each.latency_s is None else _digits(1e3 * each.latency_s, " ms"),
+        origin=Origin.PUBLISHED,
+        priority=2,
+    ),
+    Column(
+        key="differs",
+        title="differs",
+        form=Form.PROSE,
+        value=lambda line: "; ".join(map(_differs, line[0][1].differs)) or None,
+    ),
+    _of_published("source", "source", lambda each: each.source, priority=1),
+    _of_published("locator", "where", lambda each: each.locator, form=Form.PROSE, priority=3),
+)

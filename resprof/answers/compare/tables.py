@@ -1,37 +1,36 @@
-"""The tables of `resprof compare`: environments, verdicts, and what only one run has."""
+"""The tables of `resprof compare`: verdicts, what only one run has, and its rows for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from resprof.answers.bench.results import Flag, Over
+from resprof.answers.bench.quantities import QUANTITIES, Judgement, Over, Quantity
+from resprof.answers.bench.results import Flag
 from resprof.answers.bench.runs import RunLabel
 from resprof.answers.bench.tables import MEANING
 from resprof.answers.compare.comparison import (
-    NAMES,
-    TIMED,
     ComparedResult,
     ComparedRow,
-    ComparedSide,
+    Figure,
     Presence,
-    Quantity,
     device_text,
-    figure_column,
     lack_text,
 )
-from resprof.answers.compare.environment_tables import differences_table, side_by_side_tables
-from resprof.answers.compare.gate import Failure, Reason
-from resprof.answers.workloads import configurations, workload_text
-from resprof.model.environment import DeviceKind
-from resprof.render.table import Column, Form, Origin, Table, Value
-from resprof.units import format_deviation
+from resprof.answers.compare.side_by_side import (
+    differences_table,
+    side_by_side_sheet,
+    side_by_side_tables,
+)
+from resprof.answers.workloads import differing_columns, workload_columns
+from resprof.render.table import Column, Form, Origin, Table, tabulate
+from resprof.stats.comparison import SpeedVerdict
 
 Pair = tuple[ComparedResult, ComparedRow]
 
 _SAID_BY_VALUES = frozenset({Flag.ONE_PROCESS, Flag.FEW_LAUNCHES, Flag.FEW_ROUNDS, Flag.WIDE})
 """Flags of how many values an interval is over, which a comparison says of its own."""
-_FLAGS = Column(key="flags", title="flags", form=Form.PROSE, priority=3)
 _MANY = 20
 """So many intervals of 95% are expected to miss once."""
 _RATIO = (
@@ -54,12 +53,6 @@ _FAR_OFF_MEANS = (
     f"{_FAR_OFF}: the ratio of the two figures shown lies outside the interval, because a few "
     "rounds weigh more on a figure than on a median."
 )
-_ALLOCATED = "The caching allocator's peak, exact: any change is one."
-_LIVE = "The most that torch's CPU allocator held at once, exact: any change is one."
-_METERED = (
-    "Gross, from the device's energy counter. An interval is over launches; from one launch a side "
-    "there is none."
-)
 
 
 def compare_tables(runs: Sequence[RunLabel], results: Sequence[ComparedResult]) -> list[Table]:
@@ -71,14 +64,16 @@ def compare_tables(runs: Sequence[RunLabel], results: Sequence[ComparedResult]) 
     both = [result for result in judged if result.presence is Presence.BOTH]
     alone = [result for result in judged if result.presence is not Presence.BOTH]
     tables = [differences_table(runs, results)]
-    for quantity in Quantity:
+    last_timed = None
+    for quantity in QUANTITIES:
         pairs = [(result, row) for result in both if (row := result.row(quantity))]
         if pairs:
+            last_timed = len(tables) if quantity.timed else last_timed
             tables.append(_quantity_table(quantity, pairs))
-    last = max((place for place, table in enumerate(tables) if table.name in _NAMED), default=None)
-    if last is not None:
-        timed = [(r, row) for r in both for row in r.rows if row.quantity in TIMED]
-        tables[last] = replace(tables[last], notes=(*_verdict_notes(timed), *_flag_notes(timed)))
+    if last_timed is not None:
+        timed = [(result, row) for result in both for row in result.rows if row.quantity.timed]
+        notes = (*_verdict_notes(timed), *_flag_notes(timed))
+        tables[last_timed] = replace(tables[last_timed], notes=notes)
     if alone:
         tables.append(_alone_table(alone))
     if len(judged) < len(results):
@@ -86,98 +81,100 @@ def compare_tables(runs: Sequence[RunLabel], results: Sequence[ComparedResult]) 
     return tables
 
 
-_NAMED = frozenset(quantity.value for quantity in TIMED)
-
-
 def _quantity_table(quantity: Quantity, pairs: Sequence[Pair]) -> Table:
     """A row for each configuration and candidate."""
-    laid_out = configurations([result.workload for result, _ in pairs])
+    of_workload, common = differing_columns(pairs, of=lambda pair: pair[0].workload)
     several = len({result.candidate.name for result, _ in pairs}) > 1
     first = pairs[0][0]
-    flagged = any(_flags_text(row) for _, row in pairs)
-    over = {_over_text(row) for _, row in pairs} if quantity in TIMED else {None}
+    over = {_over_text(row) for _, row in pairs} if quantity.timed else {None}
     same_over = over.pop() if len(over) == 1 else None
     columns = [
-        *([Column(key="candidate", title="candidate")] if several else []),
-        *laid_out.columns,
-        *_figure_columns(quantity, shows_over=same_over is None),
-        *([_FLAGS] if flagged else []),
-    ]
-    rows = [
-        (
-            *([result.candidate.name] if several else []),
-            *cells,
-            *_figures(row, shows_over=same_over is None),
-            *([_flags_text(row)] if flagged else []),
-        )
-        for cells, (result, row) in zip(laid_out.cells, pairs, strict=True)
+        *([_CANDIDATE] if several else []),
+        *of_workload,
+        *_figure_columns(quantity),
+        *([_OVER] if quantity.timed and same_over is None else []),
+        *([_FLAGS] if any(_flags_text(row) for _, row in pairs) else []),
     ]
     against = "" if several else f"{first.candidate.name} "
-    return Table(
-        name=quantity.value,
-        title=f"{NAMES[quantity]}: {against}against {first.baseline.name}, measured on "
+    note = quantity.note(first.baseline.device.kind)
+    return tabulate(
+        columns,
+        pairs,
+        name=quantity.key,
+        title=f"{quantity.title}: {against}against {first.baseline.name}, measured on "
         f"{device_text(first.baseline.device)}",
-        subtitle=", ".join(part for part in (laid_out.common, same_over) if part),
-        columns=tuple(columns),
-        rows=tuple(rows),
-        notes=_notes_of(quantity, first),
+        subtitle=", ".join(part for part in (common, same_over) if part),
+        notes=(note,) if note else (),
     )
 
 
-def _figure_columns(quantity: Quantity, *, shows_over: bool) -> list[Column]:
+def _of_row(
+    key: str,
+    title: str,
+    value: Callable[[ComparedRow], object],
+    *,
+    form: Form = Form.TEXT,
+    priority: int = 0,
+    origin: Origin | None = None,
+) -> Column:
+    """A column for pairs of a result and a row of it."""
+    return Column(
+        key=key,
+        title=title,
+        form=form,
+        origin=origin,
+        priority=priority,
+        value=lambda pair: value(pair[1]),
+    )
+
+
+_CANDIDATE = Column(key="candidate", title="candidate", value=lambda pair: pair[0].candidate.name)
+
+
+def _figure_columns(quantity: Quantity) -> list[Column]:
+    """Both sides and their ratio, then how sure that is, or by how much exact values differ."""
+
+    def measured(
+        key: str, title: str, form: Form, priority: int, value: Callable[[ComparedRow], object]
+    ) -> Column:
+        return _of_row(key, title, value, form=form, priority=priority, origin=Origin.MEASURED)
+
     columns = [
-        figure_column("baseline", "baseline", quantity, 2),
-        figure_column("candidate_value", "candidate", quantity, 2),
-        _ratio_column("ratio", "ratio", 0),
+        measured("baseline", "baseline", quantity.form, 2, lambda row: row.values[0]),
+        measured("candidate_value", "candidate", quantity.form, 2, lambda row: row.values[1]),
+        measured("ratio", "ratio", Form.NUMBER, 0, lambda row: row.ratio),
     ]
-    if quantity is Quantity.MEMORY:
-        more = Column(
-            key="difference_bytes",
-            title="more bytes",
-            form=Form.COUNT,
-            origin=Origin.MEASURED,
-            priority=2,
+    if quantity.judgement is Judgement.EXACT:
+        return [
+            *columns,
+            _of_row("change", "change", _change),
+            measured("difference_bytes", "more bytes", Form.COUNT, 2, _increase),
+        ]
+    columns += [
+        measured("ratio_ci_low", "from", Form.NUMBER, 1, lambda row: row.ci[0] if row.ci else None),
+        measured("ratio_ci_high", "to", Form.NUMBER, 1, lambda row: row.ci[1] if row.ci else None),
+        measured("ratio_ci_coverage", "covers", Form.SHARE, 4, lambda row: row.ci_coverage),
+    ]
+    if quantity.timed:
+        columns.append(
+            _of_row(
+                "verdict", "verdict", lambda row: row.verdict.value.upper() if row.verdict else None
+            )
         )
-        return [*columns, Column(key="change", title="change"), more]
-    columns += [_ratio_column("ratio_ci_low", "from", 1), _ratio_column("ratio_ci_high", "to", 1)]
-    columns.append(
-        Column(
-            key="ratio_ci_coverage",
-            title="covers",
-            form=Form.SHARE,
-            origin=Origin.MEASURED,
-            priority=4,
-        )
-    )
-    if quantity in TIMED:
-        columns.append(Column(key="verdict", title="verdict"))
-        columns += [Column(key="over", title="over", priority=3)] if shows_over else []
     return columns
 
 
-def _ratio_column(key: str, title: str, priority: int) -> Column:
-    return Column(key=key, title=title, form=Form.NUMBER, origin=Origin.MEASURED, priority=priority)
+def _increase(row: ComparedRow) -> int | None:
+    """Of what is exact: a change is a change."""
+    before, after = row.values
+    return None if before is None or after is None else int(after - before)
 
 
-def _figures(row: ComparedRow, *, shows_over: bool) -> list[Value]:
-    before = row.baseline.value if row.baseline else None
-    after = row.candidate.value if row.candidate else None
-    cells: list[Value] = [before, after, row.ratio]
-    if row.quantity is Quantity.MEMORY:
-        return [*cells, *_change(before, after)]
-    cells += [*(row.ci or (None, None)), row.ci_coverage]
-    if row.quantity in TIMED:
-        cells.append(row.verdict.value.upper() if row.verdict else None)
-        cells += [_over_text(row)] if shows_over else []
-    return cells
-
-
-def _change(before: float | None, after: float | None) -> tuple[str | None, int | None]:
-    """Of bytes, which are exact: a change is a change."""
-    if before is None or after is None:
-        return None, None
-    more = int(after - before)
-    return ("more" if more > 0 else "less" if more < 0 else "equal"), more
+def _change(row: ComparedRow) -> str | None:
+    more = _increase(row)
+    if more is None:
+        return None
+    return "more" if more > 0 else "less" if more < 0 else "equal"
 
 
 def _over_text(row: ComparedRow) -> str | None:
@@ -194,41 +191,33 @@ def _over_text(row: ComparedRow) -> str | None:
 def _flags_text(row: ComparedRow) -> str | None:
     """Why a side has no figure, and what is to be known of one that it has."""
     texts: dict[str, list[str]] = {}
-    for name, side in (("baseline", row.baseline), ("candidate", row.candidate)):
-        for text in _side_texts(side, row.quantity):
+    for name, figure in (("baseline", row.baseline), ("candidate", row.candidate)):
+        for text in _figure_texts(figure, row.quantity):
             texts.setdefault(text, []).append(name)
     found = [text if len(names) == 2 else f"{names[0]}: {text}" for text, names in texts.items()]
     return "; ".join([*([_FAR_OFF] if _is_far_off(row) else []), *found]) or None
 
 
+_OVER = _of_row("over", "over", _over_text, priority=3)
+_FLAGS = _of_row("flags", "flags", _flags_text, form=Form.PROSE, priority=3)
+
+
 def _is_far_off(row: ComparedRow) -> bool:
     """Whether a reader who divides the two figures shown would wonder at the interval."""
-    before = row.baseline.value if row.baseline else None
-    after = row.candidate.value if row.candidate else None
-    if row.ci is None or not before or after is None or row.quantity not in TIMED:
+    before, after = row.values
+    if row.ci is None or not before or after is None or not row.quantity.timed:
         return False
     low, high = row.ci
     return not low * (1 - _SEEN) <= after / before <= high * (1 + _SEEN)
 
 
-def _side_texts(side: ComparedSide | None, quantity: Quantity) -> list[str]:
-    lack = lack_text(side)
-    flags = side.flags if side is not None and quantity in TIMED else ()
+def _figure_texts(figure: Figure | None, quantity: Quantity) -> list[str]:
+    lack = lack_text(figure)
+    flags = figure.flags if figure is not None and quantity.timed else ()
     return [
         *([lack] if lack else []),
         *(flag.value for flag in flags if flag not in _SAID_BY_VALUES),
     ]
-
-
-def _notes_of(quantity: Quantity, first: ComparedResult) -> tuple[str, ...]:
-    on_cuda = first.baseline.device.kind is DeviceKind.CUDA
-    match quantity:
-        case Quantity.MEMORY:
-            return (_ALLOCATED if on_cuda else _LIVE,)
-        case Quantity.ENERGY:
-            return (_METERED,)
-        case _:
-            return ()
 
 
 def _verdict_notes(timed: Sequence[Pair]) -> tuple[str, ...]:
@@ -249,75 +238,146 @@ def _flag_notes(timed: Sequence[Pair]) -> tuple[str, ...]:
     seen = {
         flag
         for _, row in timed
-        for side in (row.baseline, row.candidate)
-        if side is not None
-        for flag in side.flags
+        for figure in (row.baseline, row.candidate)
+        if figure is not None
+        for flag in figure.flags
     } - _SAID_BY_VALUES
     return tuple(f"{flag}: {MEANING[flag]}" for flag in Flag if flag in seen)
 
 
 def _alone_table(alone: Sequence[ComparedResult]) -> Table:
     """Configurations that one side lacks."""
-    laid_out = configurations([result.workload for result in alone])
-    return Table(
+    of_workload, common = differing_columns(alone)
+
+    def run_of(result: ComparedResult, *, tried: bool) -> str:
+        in_baseline = (result.presence is Presence.BASELINE_ONLY) is tried
+        return result.baseline.name if in_baseline else result.candidate.name
+
+    return tabulate(
+        (
+            *of_workload,
+            Column(key="tried_in", title="only in", value=lambda each: run_of(each, tried=True)),
+            Column(
+                key="missing_in",
+                title="not in",
+                priority=1,
+                value=lambda each: run_of(each, tried=False),
+            ),
+        ),
+        alone,
         name="alone",
         title="Only in one of two runs",
-        subtitle=laid_out.common,
-        columns=(
-            *laid_out.columns,
-            Column(key="tried_in", title="only in"),
-            Column(key="missing_in", title="not in", priority=1),
-        ),
-        rows=tuple(
-            (
-                *cells,
-                *(
-                    (result.baseline.name, result.candidate.name)
-                    if result.presence is Presence.BASELINE_ONLY
-                    else (result.candidate.name, result.baseline.name)
-                ),
-            )
-            for cells, result in zip(laid_out.cells, alone, strict=True)
-        ),
+        subtitle=common,
     )
 
 
-_WORDS = {
-    Quantity.LATENCY: "latency",
-    Quantity.THROUGHPUT: "images/s",
-    Quantity.MEMORY: "peak memory",
-    Quantity.ENERGY: "J/image",
-}
+def compare_sheet(runs: Sequence[RunLabel], results: Sequence[ComparedResult]) -> Table:
+    """All figures in base units; between devices a column for each run and no verdicts."""
+    if not all(result.comparable for result in results):
+        return side_by_side_sheet(runs, results)
+    return tabulate(_DATA, results, name="compare", title="Compared")
 
 
-def failure_text(failure: Failure) -> str:
-    """The configuration, the figure and by how much, or why that cannot be said."""
-    of = f"{workload_text(failure.result.workload)} in {failure.result.candidate.name}"
-    if failure.reason is Reason.BROKEN:
-        return f"{of}: {_ending(failure.result)}, where the baseline was measured"
-    if failure.row is None:
-        if failure.reason is Reason.MISSING:
-            return f"{of}: not measured there"
-        return f"{of}: no figure on either side"
-    what = _WORDS[failure.row.quantity]
-    if failure.row.ratio is None:
-        side = failure.row.candidate
-        outcome = side.outcome.value if side and side.value is None else "known on one side only"
-        return f"{of}: {what} {outcome}"
-    return f"{of}: {what} {_difference(failure.row)}"
+def _datum(
+    key: str, value: Callable[[ComparedResult], object], origin: Origin | None = None
+) -> Column:
+    return Column(key=key, title=key, origin=origin, value=value)
 
 
-def _ending(result: ComparedResult) -> str:
-    return next(row.candidate.outcome.value for row in result.rows if row.candidate)
+def _of_quantity(quantity: Quantity) -> list[Column]:
+    """Both sides, then how they compare, under names that begin with the quantity's."""
+
+    def measured(key: str, value: Callable[[ComparedRow], object]) -> Column:
+        def of_result(result: ComparedResult) -> object:
+            row = result.row(quantity)
+            return None if row is None else value(row)
+
+        return _datum(key, of_result, Origin.MEASURED)
+
+    short = quantity.short
+    columns = [
+        measured(f"baseline_{quantity.key}", lambda row: row.values[0]),
+        measured(f"candidate_{quantity.key}", lambda row: row.values[1]),
+        measured(f"{short}_ratio", lambda row: row.ratio),
+    ]
+    if quantity.judgement is not Judgement.EXACT:
+        columns += [
+            measured(f"{short}_ratio_ci_low", lambda row: row.ci[0] if row.ci else None),
+            measured(f"{short}_ratio_ci_high", lambda row: row.ci[1] if row.ci else None),
+            measured(f"{short}_ratio_ci_coverage", lambda row: row.ci_coverage),
+            measured(f"{short}_over", lambda row: row.over),
+        ]
+    if quantity.timed:
+        columns.append(measured(f"{short}_verdict", lambda row: row.verdict))
+    return columns
 
 
-def _difference(row: ComparedRow) -> str:
-    text = format_deviation((row.ratio or 1) - 1)
-    if row.quantity is Quantity.MEMORY and row.baseline and row.candidate:
-        # In percent a few bytes would be none.
-        more = int((row.candidate.value or 0) - (row.baseline.value or 0))
-        return f"{more:+,} bytes, {text}"
-    if row.ci is None:
-        return text
-    low, high = (format_deviation(end - 1) for end in row.ci)
-    return f"{text} ({low} to {high})"
+def _of_side(side: str) -> list[Column]:
+    """What holds for all figures of a side: from any row that has it."""
+
+    def figures(result: ComparedResult) -> list[Figure]:
+        return [figure for row in result.rows if (figure := getattr(row, side)) is not None]
+
+    def first(name: str) -> Callable[[ComparedResult], object]:
+        return lambda result: next((getattr(each, name) for each in figures(result)), None)
+
+    def flags(result: ComparedResult) -> str | None:
+        found = dict.fromkeys(flag.value for each in figures(result) for flag in each.flags)
+        return "; ".join(found) or None
+
+    names = ("outcome", "launches", "rounds")
+    return [
+        *(_datum(f"{side}_{name}", first(name)) for name in names),
+        _datum(f"{side}_flags", flags),
+    ]
+
+
+_DATA = (
+    _datum("baseline", lambda result: result.baseline.name),
+    _datum("candidate", lambda result: result.candidate.name),
+    *workload_columns(),
+    Column(key="presence", title="presence"),
+    Column(key="margin", title="margin"),
+    *(column for quantity in QUANTITIES for column in _of_quantity(quantity)),
+    *_of_side("baseline"),
+    *_of_side("candidate"),
+)
+
+_SIGNED = 6
+"""So many launches a side give an interval of 95% with room to leave out the odd ones."""
+
+
+def next_step(runs: Sequence[RunLabel], results: Sequence[ComparedResult], *, asks: bool) -> str:
+    """A command to type and why, for the first thing that is open; ``asks`` with --fail-on."""
+    files = " ".join(shlex.quote(run.name) for run in runs)
+    rows = [(result, row) for result in results for row in result.rows]
+    for verdicts, why in (
+        ({SpeedVerdict.INCONCLUSIVE}, "inconclusive so far; the baseline needs as many"),
+        (
+            {SpeedVerdict.SLOWER, SpeedVerdict.FASTER},
+            "signs the verdict; the baseline needs as many",
+        ),
+    ):
+        for result, row in rows:
+            open_ = row.over is Over.ROUNDS or row.verdict is SpeedVerdict.INCONCLUSIVE
+            if row.verdict in verdicts and open_:
+                return f"{_more_launches(result, row)}   ({why})"
+    beside = f"resprof compare {files} --published   (beside what others have published)"
+    if not all(result.comparable for result in results):
+        return beside
+    for result in results:
+        if result.presence is Presence.BASELINE_ONLY:
+            return f"{_bench(result, launches=_SIGNED)}   (the baseline has it)"
+    return beside if asks else f"resprof compare {files} --fail-on slower:2%   (for a script)"
+
+
+def _more_launches(result: ComparedResult, row: ComparedRow) -> str:
+    launches = max((each.launches for each in (row.baseline, row.candidate) if each), default=1)
+    return _bench(result, launches=_SIGNED if launches < _SIGNED else 2 * launches)
+
+
+def _bench(result: ComparedResult, *, launches: int) -> str:
+    return (
+        f"resprof bench {result.workload.text} --device {result.candidate.device.kind} "
+        f"--launches {launches} --resume --run {shlex.quote(result.candidate.name)}"
+    )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from resprof.answers.bench.results import BenchResult, BenchRow
+from resprof.answers.bench.quantities import ENERGY, LATENCY, THROUGHPUT
+from resprof.answers.bench.results import BenchResult
 from resprof.answers.environment import device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
 from resprof.answers.report.content import Fit
 from resprof.answers.roofline.bounds import RooflineBound, RooflineResult
-from resprof.answers.workloads import calibration_text, network_text, recipe_text, told_apart
+from resprof.answers.workloads import calibration_text, distinguish, network_text, recipe_text
 from resprof.measure.run import Metric
 from resprof.memory.prediction import MemoryResult
 from resprof.memory.replay import MemoryTimeline, PhaseSpan
@@ -94,21 +95,20 @@ def _groups(
 def _names(networks: Sequence[Workload]) -> list[str]:
     """What each network is called, no two the same."""
     names = [network_text(network) for network in networks]
-    told = told_apart(names, networks)
+    told = distinguish(names, networks)
     return [f"{name}, {more}" if more else name for name, more in zip(names, told, strict=True)]
 
 
 def _points(members: Iterable[BenchResult], metric: Metric) -> tuple[Point, ...]:
-    rows = [row for each in members for row in each.rows if row.metric is metric]
-    points = [point for row in rows if (point := _point(row, metric)) is not None]
+    points = [point for each in members if (point := _point(each, metric)) is not None]
     return tuple(sorted(points, key=lambda point: point.x))
 
 
-def _point(row: BenchRow, metric: Metric) -> Point | None:
-    latency = metric is Metric.LATENCY
-    value = row.latency_median_s if latency else row.throughput_images_per_s
-    low, high = (row.latency_ci_s if latency else row.throughput_ci) or (None, None)
-    return None if not value else Point(x=row.batch, y=value, low=low, high=high)
+def _point(result: BenchResult, metric: Metric) -> Point | None:
+    quantity = LATENCY if metric is Metric.LATENCY else THROUGHPUT
+    value = quantity.value(result)
+    low, high = quantity.interval(result) or (None, None)
+    return None if not value else Point(x=result.recipe.batch, y=value, low=low, high=high)
 
 
 def _chart(
@@ -156,27 +156,19 @@ def costs_chart(families: Mapping[str, Sequence[FlopsResult]]) -> Chart:
 
 MOST_BARS = 20
 """So many configurations are drawn, the first of the run; the table has all."""
-_KINDS: tuple[tuple[str, Callable[[BenchRow], float | None]], ...] = (
-    ("gross", lambda row: row.energy_per_image_j),
-    ("net of idle power", lambda row: row.energy_net_per_image_j),
-)
+_KINDS = (("gross", "energy_per_image_j"), ("net of idle power", "energy_net_per_image_j"))
 
 
 def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Chart | None:
     """A pair of bars for each configuration; None where no energy was measured."""
-    measured = [
-        (result, row)
-        for result in results
-        for row in result.rows
-        if row.metric is Metric.THROUGHPUT and row.energy_per_image_j is not None
-    ][:MOST_BARS]
-    names = [_name(result) for result, _ in measured]
-    more = told_apart(names, [result.workload for result, _ in measured])
-    rows = [
-        (f"{name}, {text}" if text else name, row)
-        for name, text, (_, row) in zip(names, more, measured, strict=True)
+    measured = [each for each in results if ENERGY.value(each) is not None][:MOST_BARS]
+    names = [_name(result) for result in measured]
+    more = distinguish(names, [result.workload for result in measured])
+    bars = [
+        (f"{name}, {text}" if text else name, result)
+        for name, text, result in zip(names, more, measured, strict=True)
     ]
-    if not rows:
+    if not bars:
         return None
     return Chart(
         name="energy",
@@ -190,10 +182,10 @@ def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Ch
             Series(
                 name=name,
                 origin=Origin.MEASURED,
-                points=tuple(Point(x=configuration, y=value(row)) for configuration, row in rows),
+                points=tuple(Point(x=bar, y=result.figure(key)) for bar, result in bars),
             )
-            for name, value in _KINDS
-            if any(value(row) is not None for _, row in rows)
+            for name, key in _KINDS
+            if any(result.figure(key) is not None for result in measured)
         ),
     )
 
@@ -350,13 +342,13 @@ def stages_chart(
         _shares("MACs", Origin.COUNTED, stages, macs, counts.total.macs),
         _shares("parameters", Origin.COUNTED, stages, params, counts.total.params),
     ]
-    if measured is not None and measured.activations:
-        held = {each.stage: each.measured_bytes for each in measured.activations}
+    if measured is not None and measured.memory.stages:
+        held = {each.stage: each.activation_bytes for each in measured.memory.stages}
         series.append(_shares("activations", Origin.MEASURED, stages, held, sum(held.values())))
     elif predicted is not None:
         held = {row.stage: row.activation_bytes for row in predicted.rows}
         series.append(_shares("activations", Origin.PREDICTED, stages, held, sum(held.values())))
-    if measured is not None and any(part.stage for part in measured.parts):
+    if measured is not None and any(tile.stage for tile in measured.tiles):
         times = _times(measured)
         series.append(_shares("time", Origin.MEASURED, stages, times, sum(times.values())))
     ran = measured or predicted
@@ -381,9 +373,9 @@ def stages_chart(
 def _times(measured: BenchResult) -> dict[str, float]:
     """Seconds by stage, forward and backward together, under any name what has no stage."""
     times: dict[str, float] = {}
-    for part in measured.parts:
-        stage = part.stage or part.phase.value
-        times[stage] = times.get(stage, 0.0) + part.time_s
+    for tile in measured.tiles:
+        stage = tile.stage or tile.phase.value
+        times[stage] = times.get(stage, 0.0) + tile.time_s
     return times
 
 

@@ -10,7 +10,7 @@ from resprof.answers.environment import describe, device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
 from resprof.answers.report.charts import short_recipe
 from resprof.answers.report.content import MeasuredDevice
-from resprof.answers.workloads import told_apart
+from resprof.answers.workloads import distinguish
 from resprof.measure.run import Metric
 from resprof.model.architecture import StrideIn
 from resprof.model.recipe import Engine, MemoryFormat, Recipe, Workload
@@ -142,7 +142,7 @@ def _whole_groups(keys: Sequence[Workload]) -> int:
 def _labels(keys: Sequence[Workload]) -> list[str]:
     """What each recipe is called, with all that tells apart what would be called the same."""
     words = [_recipe_words(key.recipe) for key in keys]
-    told = told_apart([(key.model, text) for key, text in zip(keys, words, strict=True)], keys)
+    told = distinguish([(key.model, text) for key, text in zip(keys, words, strict=True)], keys)
     return [f"{text}, {more}" if more else text for text, more in zip(words, told, strict=True)]
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from resprof.answers.bench.results import BenchResult
-from resprof.answers.bench.run import results_of
+from resprof.answers.bench.results import BenchResult, results_of
 from resprof.answers.bench.runs import measured_run
 from resprof.answers.bench.tables import activations_table, long_table, measured_table
 from resprof.answers.environment import device_name
@@ -62,7 +61,7 @@ def measured_device(records: Sequence[Record]) -> MeasuredDevice:
 
 def _staged(results: Iterable[BenchResult]) -> Iterable[StagedStep]:
     for result in results:
-        if result.recipe.mode is Mode.TRAIN and any(part.stage for part in result.parts):
+        if result.recipe.mode is Mode.TRAIN and any(tile.stage for tile in result.tiles):
             counts = flops(architecture_of(result.workload), mode=Mode.TRAIN)
             yield StagedStep(result=result, counts=counts)
 

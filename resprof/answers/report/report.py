@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from resprof.answers.bench.launches import LaunchOptions, Progress, silent
+from resprof.answers.bench.launches import LaunchOptions, Progress, bench, new_run_file, silent
 from resprof.answers.bench.results import NOT_MEASURED, BenchResult
-from resprof.answers.bench.run import bench, new_run_file
 from resprof.answers.bench.tables import measured_table
 from resprof.answers.flops.counts import flops
 from resprof.answers.networks import show

@@ -171,7 +171,7 @@ def measured_of(result: BenchResult, images: int) -> Measured:
         by=None if call_s is None else by,
         call_s=call_s,
         images_per_s=rate,
-        parts={(part.phase, part.stage): part.time_s for part in result.parts},
+        parts={(part.phase, part.stage): part.time_s for part in result.tiles},
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from resprof.answers.bench.results import BenchResult, Flag
-from resprof.answers.bench.run import results_of
+from resprof.answers.bench.results import BenchResult, Flag, results_of
 from resprof.answers.bench.runs import measured_run
 from resprof.answers.flops.counts import Per
 from resprof.answers.roofline.bounds import (
@@ -279,4 +278,5 @@ def _chosen(
 
 
 def _value(result: BenchResult, key: str) -> object:
-    return getattr(result if hasattr(result, key) else result.recipe, key)
+    workload = result.workload
+    return getattr(workload if hasattr(workload, key) else workload.recipe, key)

@@ -11,7 +11,7 @@ from resprof.answers.bench.tables import MEANING
 from resprof.answers.flops.counts import Per
 from resprof.answers.roofline.bounds import Bound, RooflineBound, RooflineResult
 from resprof.answers.roofline.peaks import Peaks, PeakSource
-from resprof.answers.workloads import FIELDS, configurations, recipe_text
+from resprof.answers.workloads import differing_columns, recipe_text, workload_columns
 from resprof.counting.traffic import Fusion
 from resprof.errors import Note
 from resprof.model.architecture import OPTIMIZER
@@ -268,14 +268,11 @@ def overview_table(results: Sequence[RooflineResult]) -> Table:
     """Several workloads, a row each, with all in which they differ."""
     first = results[0]
     measured = any(each.total.measured_time_s is not None for each in results)
-    laid_out = configurations([result.workload for result in results], _ALWAYS)
+    of_workload, _ = differing_columns(results, _ALWAYS)
     total = attrgetter("total")
     return tabulate(
         (
-            *(
-                replace(_of_workload(column.key), priority=_PRIORITY.get(column.key, 2))
-                for column in laid_out.columns
-            ),
+            *(replace(each, priority=_PRIORITY.get(each.key, 2)) for each in of_workload),
             replace(_FUSION, priority=4),
             *(column.of(total) for column in (*_FIGURES, _MOST_IMAGES, *_attainable(first))),
             *(column.of(total) for column in (_ACHIEVED if measured else ())),
@@ -293,17 +290,11 @@ def overview_table(results: Sequence[RooflineResult]) -> Table:
     )
 
 
-def _of_workload(key: str) -> Column:
-    """The column of that key over results."""
-    column, read = next(each for each in FIELDS if each[0].key == key)
-    return replace(column, value=lambda result: read(result.workload))
-
-
 def long_table(results: Sequence[RooflineResult]) -> Table:
     """All rows of all workloads, with the workload before each."""
     return tabulate(
         (
-            *(_of_workload(column.key).of(itemgetter(0)) for column, _ in FIELDS),
+            *(column.of(itemgetter(0)) for column in workload_columns()),
             *(column.of(itemgetter(1)) for column in (_FUSION, *_ROW_FIELDS)),
         ),
         [(result, row) for result in results for row in result.rows],

@@ -127,8 +127,8 @@ def _run(
     resume: bool,  # an option, handed on
     out: Output,
 ) -> int:
-    from resprof.answers.bench.run import bench as run_bench
-    from resprof.answers.bench.run import new_run_file
+    from resprof.answers.bench.launches import bench as run_bench
+    from resprof.answers.bench.launches import new_run_file
     from resprof.answers.bench.tables import bench_tables, long_table
 
     with nullcontext(Path(run)) if run is not None else new_run_file() as file:

@@ -170,7 +170,7 @@ def _of_run(
     except UsageError as error:
         raise named_after(file, error) from None
     _write(out, found.results, found.notes, found.environment)
-    if not any(result.parts for result in found.measured):
+    if not any(result.tiles for result in found.measured):
         advise(f"resprof bench {found.results[0].model} --stages   (for what each stage reaches)")
     elif not against.measured:
         advise("resprof calibrate --peaks -o FILE, then: roofline --peaks FILE   (what it can do)")
