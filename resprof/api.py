@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsIndex
+from typing import TYPE_CHECKING, SupportsIndex, Unpack
 
-from resprof.answers.options import Image, if_given, one_of, recipe_in_words, sides
 from resprof.counting import walk
 from resprof.counting.cost import NetworkCost
 from resprof.errors import UsageError
 from resprof.memory.budget import MARGIN
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
-from resprof.model.networks import resolve
+from resprof.model.networks import Image, resolve, sides
+from resprof.model.recipe import Recipe, RecipeWords, one_of, recipe_in_words
 from resprof.units import as_share, as_size
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def architecture(
         classes=classes,
         in_channels=in_channels,
         width=width,
-        shortcut=if_given(Shortcut, shortcut, "shortcut"),
-        stride_in=if_given(StrideIn, stride_in, "stride_in"),
+        shortcut=None if shortcut is None else one_of(Shortcut, shortcut, "shortcut"),
+        stride_in=None if stride_in is None else one_of(StrideIn, stride_in, "stride_in"),
     )
 
 
@@ -140,15 +140,10 @@ def predict_memory(
     mode: str = "train",
     batch: SupportsIndex = 1,
     image: Image | None = None,
-    precision: str = "fp32",
-    memory_format: str = "contiguous",
-    optimizer: str | None = None,
-    optimizer_impl: str | None = None,
-    accumulate: SupportsIndex | None = None,
-    checkpoint: str | None = None,
     expandable: bool = False,
     device: str | None = None,
     calibration: str | Path | None = None,
+    **recipe: Unpack[RecipeWords],
 ) -> MemoryResult:
     """What a workload takes on a GPU, in bytes, predicted without one.
 
@@ -162,23 +157,13 @@ def predict_memory(
     from resprof.memory.rules import AllocatorKind
 
     chosen = _network(model, image)
-    recipe = recipe_in_words(
-        chosen.image,
-        mode=mode,
-        batch=batch,
-        precision=precision,
-        memory_format=memory_format,
-        optimizer=optimizer,
-        optimizer_impl=optimizer_impl,
-        accumulate=accumulate,
-        checkpoint=checkpoint,
-    )
+    asked = _recipe(chosen, mode, batch, recipe)
     calibrated = _calibration(calibration)
     return prediction.predict_memory(
         chosen,
-        recipe,
+        asked,
         calibration=calibrated,
-        capability=capability_of(device, calibrated, [recipe.precision]),
+        capability=capability_of(device, calibrated, [asked.precision]),
         kind=AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT,
     )[0]
 
@@ -194,12 +179,7 @@ def budget(
     grid: bool = False,
     mode: str = "train",
     image: Image | None = None,
-    precision: str = "fp32",
-    memory_format: str = "contiguous",
-    optimizer: str | None = None,
-    optimizer_impl: str | None = None,
-    accumulate: SupportsIndex | None = None,
-    checkpoint: str | None = None,
+    **recipe: Unpack[RecipeWords],
 ) -> BudgetResult:
     """The largest batch that fits a GPU, predicted without one.
 
@@ -213,22 +193,12 @@ def budget(
     from resprof.answers.memory.budget import largest_batch
 
     chosen = _network(model, image)
-    recipe = recipe_in_words(
-        chosen.image,
-        mode=mode,
-        batch=1,
-        precision=precision,
-        memory_format=memory_format,
-        optimizer=optimizer,
-        optimizer_impl=optimizer_impl,
-        accumulate=accumulate,
-        checkpoint=checkpoint,
-    )
+    asked = _recipe(chosen, mode, 1, recipe)
     calibrated = _calibration(calibration)
-    total, capability = memory_and_capability(memory, device, calibrated, recipe.precision)
+    total, capability = memory_and_capability(memory, device, calibrated, asked.precision)
     return largest_batch(
         chosen,
-        recipe,
+        asked,
         total_bytes=total,
         used_bytes=as_size(used, "used"),
         margin=as_share(margin, "margin"),
@@ -267,6 +237,12 @@ def _network(network: str | Architecture, image: Image | None = None) -> Archite
             hint="leave image out, or give it to architecture()",
         )
     return network
+
+
+def _recipe(network: Architecture, mode: str, batch: SupportsIndex, words: RecipeWords) -> Recipe:
+    for name in words.keys() - RecipeWords.__annotations__:
+        raise TypeError(f"unexpected keyword argument {name!r}")
+    return recipe_in_words(network.image, mode=mode, batch=batch, **words)
 
 
 def _calibration(file: str | Path | None) -> Calibration | None:

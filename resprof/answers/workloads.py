@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from resprof.errors import Note
-from resprof.model.recipe import Checkpoint, Mode, Recipe, Workload
+from resprof.model.recipe import OPTIONS, TRAINING, Mode, Recipe, Workload, in_words
 from resprof.render.table import Column, Form, Origin, Table, Value
 from resprof.units import format_shape
 
@@ -18,29 +18,13 @@ def recipe_text(recipe: Recipe, *, batch: bool = True) -> str:
     parts = ["training step" if recipe.mode is Mode.TRAIN else "inference"]
     if batch:
         parts.append(f"batch {recipe.batch}")
-    parts += [f"{height}x{width}", recipe.precision.value, recipe.memory_format.value]
-    if recipe.mode is Mode.TRAIN:
-        parts += [
-            f"{recipe.optimizer} ({recipe.optimizer_impl})",
-            f"accumulate {recipe.accumulate}",
-            f"checkpoint {recipe.checkpoint}",
-        ]
-    parts.append(recipe.engine.value)
-    if recipe.cudnn_benchmark:
-        parts.append("cudnn.benchmark")
-    return ", ".join(parts)
+    rest = [name for name in OPTIONS if name not in {"mode", "batch"}]
+    return ", ".join([*parts, f"{height}x{width}", in_words(recipe, rest, whole=True)])
 
 
 def training_text(recipe: Recipe) -> str | None:
     """What a training step does beside forward and backward; None in inference."""
-    if recipe.mode is not Mode.TRAIN:
-        return None
-    parts = [f"{recipe.optimizer} ({recipe.optimizer_impl})"]
-    if (recipe.accumulate or 1) > 1:
-        parts.append(f"accumulate {recipe.accumulate}")
-    if recipe.checkpoint not in {None, Checkpoint.NONE}:
-        parts.append(f"checkpoint {recipe.checkpoint}")
-    return ", ".join(parts)
+    return in_words(recipe, TRAINING, whole=False) or None
 
 
 def calibration_text(device: str | None) -> str:

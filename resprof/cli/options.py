@@ -7,8 +7,9 @@ spread into the fields of that dataclass, each an option with the field's defaul
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from itertools import product
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import typer
@@ -17,38 +18,58 @@ from resprof.errors import UsageError, printable
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
 from resprof.model.networks import MOST_CHANNELS, MOST_CLASSES, MOST_WIDTH, parse_image, resolve
 from resprof.model.recipe import (
-    MOST_ACCUMULATED,
+    DEFAULTS,
     MOST_BATCH,
-    Checkpoint,
-    Engine,
-    MemoryFormat,
-    Mode,
-    Optimizer,
-    OptimizerImpl,
+    OPTIONS,
     Precision,
     Recipe,
-    recipe_of,
+    kind_of,
+    one_of,
+    recipe_in_words,
 )
 from resprof.units import parse_count
 
 Code = TypeVar("Code")
 
+Typed = dict[str, Any]
+"""Options of a recipe as they were typed, by the fields' names; absent is the recipe's default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _OfRecipe:
+    """Which options of a recipe a command has at a place, and its own defaults for them."""
+
+    names: tuple[str, ...]
+    many: bool
+    defaults: Mapping[str, Any]
+
+
+def of_recipe(*names: str, many: bool = False, **defaults: Any) -> _OfRecipe:
+    """Marks a parameter of type ``Typed``: it stands for these options, as a recipe declares them.
+
+    With ``many``, batches and precisions are lists, of which all combinations are meant.
+    """
+    return _OfRecipe(names=names, many=many, defaults=defaults)
+
 
 def grouped(command: Callable[..., Code]) -> Callable[..., Code]:
     """The command as typer calls it: with a value for each option instead of the groups."""
     hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, type[Any]] = {name: hint for name, hint in hints.items() if _is_group(hint)}
+    groups = {name: group for name, hint in hints.items() if (group := _group(hint)) is not None}
 
     def spread(**given: Any) -> Code:
         for name, group in groups.items():
-            of_group = {field.name: given.pop(field.name) for field in fields(group)}
-            given[name] = group(**of_group)
+            if isinstance(group, _OfRecipe):
+                typed = {each: given.pop(each) for each in group.names}
+                given[name] = {each: value for each, value in typed.items() if value is not None}
+            else:
+                given[name] = group(**{each.name: given.pop(each.name) for each in fields(group)})
         return command(**given)
 
     parameters = [
         each
         for parameter in inspect.signature(command).parameters.values()
-        for each in _spread(parameter, hints[parameter.name])
+        for each in _spread(parameter, hints[parameter.name], groups.get(parameter.name))
     ]
     spread.__name__, spread.__doc__ = command.__name__, command.__doc__
     spread.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -56,24 +77,92 @@ def grouped(command: Callable[..., Code]) -> Callable[..., Code]:
     return spread
 
 
-def _is_group(hint: object) -> bool:
-    return isinstance(hint, type) and is_dataclass(hint)
+def _group(hint: Any) -> type[Any] | _OfRecipe | None:
+    if isinstance(hint, type) and is_dataclass(hint):
+        return hint
+    marks = getattr(hint, "__metadata__", ())
+    return next((mark for mark in marks if isinstance(mark, _OfRecipe)), None)
 
 
-def _spread(parameter: inspect.Parameter, hint: Any) -> Iterator[inspect.Parameter]:
-    if not _is_group(hint):
+def _spread(
+    parameter: inspect.Parameter, hint: Any, group: type[Any] | _OfRecipe | None
+) -> Iterator[inspect.Parameter]:
+    if group is None:
         yield parameter.replace(annotation=hint, kind=inspect.Parameter.KEYWORD_ONLY)
-        return
-    hints = get_type_hints(hint, include_extras=True)
-    for field in fields(hint):
-        if field.default_factory is not MISSING:
-            raise TypeError(f"{hint.__name__}.{field.name}: an option's default is a plain value")
-        yield inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
+    elif isinstance(group, _OfRecipe):
+        for name in group.names:
+            default, annotation = _recipe_option(name, group)
+            yield _keyword(name, default, annotation)
+    else:
+        hints = get_type_hints(group, include_extras=True)
+        for field in fields(group):
+            if field.default_factory is not MISSING:
+                raise TypeError(
+                    f"{group.__name__}.{field.name}: an option's default is a plain value"
+                )
+            yield _keyword(field.name, field.default, hints[field.name])
+
+
+def _keyword(name: str, default: object, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else default,
+        annotation=annotation,
+    )
+
+
+_MANY: Mapping[str, Mapping[str, str]] = {
+    "batch": {"metavar": "N,..."},
+    "precision": {"metavar": "P,...", "help": f"of {', '.join(Precision)}"},
+}
+"""How options that may be lists are told."""
+
+
+def _recipe_option(name: str, group: _OfRecipe) -> tuple[Any, Any]:
+    """The default and the type of an option, as typer takes them."""
+    option, kind = OPTIONS[name], kind_of(name)
+    flag = f"--{name.replace('_', '-')}"
+    default = group.defaults.get(name, DEFAULTS[name])
+    told: dict[str, Any] = {"help": option.help, "metavar": option.metavar}
+    if group.many and name in _MANY:
+        told |= _MANY[name]
+        kind, default = str, str(default)
+    elif option.most:
+        kind = str
+    elif kind is bool:
+        flag = f"{flag}/--no-{name.replace('_', '-')}"
+    typed = kind | None if default is None else kind
+    return default, Annotated[typed, typer.Option(flag, **told)]
+
+
+def recipes(architecture: Architecture, typed: Typed) -> list[Recipe]:
+    """The recipes that all options describe, batch by batch within a precision.
+
+    Raises ``UsageError`` for an option that means nothing in the mode.
+    """
+    values = {name: _values(name, typed[name]) for name in OPTIONS if name in typed}
+    batches = values.pop("batch")
+    return [
+        recipe_in_words(architecture.image, batch=batch, **dict(zip(values, others, strict=True)))
+        for *others, batch in product(*values.values(), batches)
+    ]
+
+
+def read(typed: Typed) -> Typed:
+    """Options of which each is one, as a recipe has them."""
+    return {name: _values(name, typed[name])[0] for name in typed}
+
+
+def _values(name: str, typed: Any) -> list[Any]:
+    """What was typed, as a list; typer has read single choices, counts and lists are texts."""
+    most = OPTIONS[name].most
+    if type(typed) is not str:
+        return [typed]
+    if most:
+        parts = typed.split(",") if name in _MANY else [typed]
+        return list(dict.fromkeys(parse_count(part, name, most=most) for part in parts))
+    return [one_of(Precision, part.strip(), name) for part in typed.split(",")]
 
 
 Models = Annotated[
@@ -81,18 +170,12 @@ Models = Annotated[
     typer.Argument(metavar="MODEL", help="networks, such as resnet50, resnet50-v1.5, vgg16"),
 ]
 Model = Annotated[str, typer.Argument(metavar="MODEL", help="a network, such as resnet50")]
-Batch = Annotated[str, typer.Option(metavar="N", help="images per forward pass")]
-Batches = Annotated[str, typer.Option("--batch", metavar="N,...", help="images per forward pass")]
+Batch = Annotated[str, typer.Option(metavar="N", help=OPTIONS["batch"].help)]
 
 
 def parse_batch(text: str) -> int:
     """Reads ``--batch``."""
     return parse_count(text, "batch", most=MOST_BATCH)
-
-
-def parse_batches(text: str) -> list[int]:
-    """Reads ``--batch`` as a list, each once."""
-    return list(dict.fromkeys(parse_batch(part) for part in text.split(",")))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,90 +231,4 @@ def _parse_width(text: str) -> float:
         raise UsageError(
             f"width {printable(text)} is not a number",
             hint=f"width is a factor above 0 and up to {MOST_WIDTH:g}, such as 0.5",
-        ) from None
-
-
-ModeOption = Annotated[Mode, typer.Option("--mode", help="inference, or a training step")]
-PrecisionOption = Annotated[
-    Precision,
-    typer.Option(
-        "--precision", help=", ".join(f"{each} {each.remark}" for each in Precision if each.remark)
-    ),
-]
-PrecisionsOption = Annotated[
-    str, typer.Option("--precision", metavar="P,...", help=f"of {', '.join(Precision)}")
-]
-MemoryFormatOption = Annotated[MemoryFormat, typer.Option("--memory-format", help="NCHW or NHWC")]
-EngineOption = Annotated[Engine, typer.Option("--engine", help="how a step is launched")]
-CudnnBenchmarkOption = Annotated[
-    bool,
-    typer.Option(
-        "--cudnn-benchmark/--no-cudnn-benchmark", help="let cuDNN try out its algorithms first"
-    ),
-]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingOptions:
-    """What a training step does beside forward and backward; None is the default there."""
-
-    optimizer: Annotated[
-        Optimizer | None, typer.Option(help="default: sgd-momentum, the paper's")
-    ] = None
-    optimizer_impl: Annotated[OptimizerImpl | None, typer.Option(help="default: foreach")] = None
-    accumulate: Annotated[
-        str | None, typer.Option(metavar="K", help="forward passes per optimiser step; default: 1")
-    ] = None
-    checkpoint: Annotated[
-        Checkpoint | None, typer.Option(help="compute blocks again in backward; default: none")
-    ] = None
-
-    def given(self) -> dict[str, Any]:
-        """What was typed, as a recipe has it."""
-        fields = {**asdict(self), "accumulate": self._passes()}
-        return {name: value for name, value in fields.items() if value is not None}
-
-    def _passes(self) -> int | None:
-        if self.accumulate is None:
-            return None
-        return parse_count(self.accumulate, "accumulate", most=MOST_ACCUMULATED)
-
-    def recipe(
-        self,
-        architecture: Architecture,
-        *,
-        mode: Mode,
-        batch: int,
-        precision: Precision,
-        memory_format: MemoryFormat,
-        engine: Engine = Engine.EAGER,
-        cudnn_benchmark: bool = False,
-    ) -> Recipe:
-        """The recipe that all options describe; one that means nothing in a mode is refused."""
-        return recipe_of(
-            mode=mode,
-            batch=batch,
-            image=architecture.image,
-            precision=precision,
-            memory_format=memory_format,
-            optimizer=self.optimizer,
-            optimizer_impl=self.optimizer_impl,
-            accumulate=self._passes(),
-            checkpoint=self.checkpoint,
-            engine=engine,
-            cudnn_benchmark=cudnn_benchmark,
-        )
-
-
-def parse_precisions(text: str) -> list[Precision]:
-    """Reads ``--precision`` as a list."""
-    return [_precision(part) for part in text.split(",")]
-
-
-def _precision(text: str) -> Precision:
-    try:
-        return Precision(text.strip())
-    except ValueError:
-        raise UsageError(
-            f"no precision {printable(text)}", hint=f"there are {', '.join(Precision)}"
         ) from None

@@ -7,10 +7,11 @@ the family's defaults: ``resnet50-v1.5-B`` is ``resnet50-v1.5``.
 from __future__ import annotations
 
 import math
+import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import SupportsIndex, TypeVar
+from typing import Any, SupportsIndex, TypeVar
 
 from resprof.errors import UnknownModel, UsageError, printable
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
@@ -97,6 +98,33 @@ def parse_image(text: str) -> tuple[int, int]:
         )
     numbers = tuple(parse_count(side, "image", most=MOST_SIDE) for side in sides)
     return numbers[0], numbers[-1]
+
+
+Image = SupportsIndex | Iterable[SupportsIndex]
+"""A side or (height, width) in pixels, integers of any type."""
+
+
+def sides(image: Any) -> tuple[int, int]:
+    """(height, width) in pixels of an ``Image``; ``UsageError`` for anything else.
+
+    They are not yet held against what a network takes.
+    """
+    try:
+        side = operator.index(image)
+    except TypeError:
+        return _two_sides(image)
+    return side, side
+
+
+def _two_sides(image: Any) -> tuple[int, int]:
+    try:
+        height, width = (operator.index(side) for side in image)
+    except (TypeError, ValueError):
+        raise UsageError(
+            f"image {printable(str(image))} is not a size",
+            hint="give a side in pixels such as 224, or (height, width) such as (480, 640)",
+        ) from None
+    return height, width
 
 
 def listed() -> tuple[Member, ...]:

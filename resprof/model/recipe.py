@@ -6,11 +6,15 @@ recipes that run the same are equal.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
-from typing import Self, TypeVar
+from functools import cache
+from types import NoneType
+from typing import Any, Self, SupportsIndex, TypedDict, TypeVar, get_args, get_type_hints
 
-from resprof.errors import UsageError
+from resprof.errors import UsageError, printable
+from resprof.units import check_count
 
 
 class Phase(StrEnum):
@@ -181,67 +185,153 @@ class Engine(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
-    """How a network is run. ``batch`` is per forward pass, ``accumulate`` multiplies it."""
+class Option:
+    """How a field of a recipe is asked for, at a command line and in Python, and told.
 
-    mode: Mode
-    batch: int
-    image: tuple[int, int]
-    precision: Precision = Precision.FP32
-    memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS
-    optimizer: Optimizer | None = None
-    optimizer_impl: OptimizerImpl | None = None
-    accumulate: int | None = None
-    checkpoint: Checkpoint | None = None
-    engine: Engine = Engine.EAGER
-    cudnn_benchmark: bool = False
-
-
-Chosen = TypeVar("Chosen", Optimizer, OptimizerImpl, Checkpoint, int)
-
-
-def recipe_of(
-    *,
-    mode: Mode,
-    batch: int,
-    image: tuple[int, int],
-    precision: Precision = Precision.FP32,
-    memory_format: MemoryFormat = MemoryFormat.CONTIGUOUS,
-    optimizer: Optimizer | None = None,
-    optimizer_impl: OptimizerImpl | None = None,
-    accumulate: int | None = None,
-    checkpoint: Checkpoint | None = None,
-    engine: Engine = Engine.EAGER,
-    cudnn_benchmark: bool = False,
-) -> Recipe:
-    """The recipe that was asked for; in training what is None there is the paper's or PyTorch's.
-
-    Raises ``UsageError`` for an option that means nothing in inference.
+    ``training`` is the default of what means nothing in inference; ``most`` bounds a count.
+    ``words`` is how the value is said: alone, where it says by itself what it is, or with a name. A
+    switch is said where it is on. ``terse`` leaves the default out of what a user would type.
     """
-    return Recipe(
-        mode=mode,
-        batch=batch,
-        image=image,
-        precision=precision,
-        memory_format=memory_format,
-        optimizer=_in_training(mode, "optimizer", optimizer, Optimizer.SGD_MOMENTUM),
-        optimizer_impl=_in_training(mode, "optimizer-impl", optimizer_impl, OptimizerImpl.FOREACH),
-        accumulate=_in_training(mode, "accumulate", accumulate, 1),
-        checkpoint=_in_training(mode, "checkpoint", checkpoint, Checkpoint.NONE),
-        engine=engine,
-        cudnn_benchmark=cudnn_benchmark,
+
+    help: str
+    words: str
+    metavar: str | None = None
+    training: Any = None
+    most: int = 0
+    terse: bool = False
+
+
+def _option(help: str, words: str, **more: Any) -> dict[str, Option]:  # noqa: A002
+    return {"option": Option(help=help, words=words, **more)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How a network is run, each option declared once.
+
+    ``batch`` is per forward pass, ``accumulate`` multiplies it.
+    """
+
+    mode: Mode = field(metadata=_option("inference, or a training step", "{}"))
+    batch: int = field(
+        metadata=_option("images per forward pass", "batch {}", metavar="N", most=MOST_BATCH)
+    )
+    image: tuple[int, int]
+    precision: Precision = field(
+        default=Precision.FP32,
+        metadata=_option(
+            ", ".join(f"{each} {each.remark}" for each in Precision if each.remark), "{}"
+        ),
+    )
+    memory_format: MemoryFormat = field(
+        default=MemoryFormat.CONTIGUOUS, metadata=_option("NCHW or NHWC", "{}")
+    )
+    optimizer: Optimizer | None = field(
+        default=None,
+        metadata=_option(
+            "default: sgd-momentum, the paper's", "{}", training=Optimizer.SGD_MOMENTUM
+        ),
+    )
+    optimizer_impl: OptimizerImpl | None = field(
+        default=None,
+        metadata=_option("default: foreach", "({})", training=OptimizerImpl.FOREACH),
+    )
+    accumulate: int | None = field(
+        default=None,
+        metadata=_option(
+            "forward passes per optimiser step; default: 1",
+            "accumulate {}",
+            metavar="K",
+            most=MOST_ACCUMULATED,
+            training=1,
+        ),
+    )
+    checkpoint: Checkpoint | None = field(
+        default=None,
+        metadata=_option(
+            "compute blocks again in backward; default: none",
+            "checkpoint {}",
+            training=Checkpoint.NONE,
+        ),
+    )
+    engine: Engine = field(default=Engine.EAGER, metadata=_option("how a step is launched", "{}"))
+    cudnn_benchmark: bool = field(
+        default=False,
+        metadata=_option("let cuDNN try out its algorithms first", "cudnn.benchmark"),
     )
 
 
-def _in_training(mode: Mode, option: str, chosen: Chosen | None, default: Chosen) -> Chosen | None:
-    if mode is Mode.TRAIN:
-        return default if chosen is None else chosen
-    if chosen is not None:
+OPTIONS: Mapping[str, Option] = {
+    each.name: each.metadata["option"] for each in fields(Recipe) if each.metadata
+}
+"""The options of a recipe by the fields' names; the image's size is the network's."""
+TRAINING = tuple(name for name, option in OPTIONS.items() if option.training is not None)
+"""Those that mean nothing in inference."""
+
+
+class RecipeWords(TypedDict, total=False):
+    """Options of a recipe as a library is given them, for what mode and batch leave open."""
+
+    precision: str
+    memory_format: str
+    optimizer: str | None
+    optimizer_impl: str | None
+    accumulate: SupportsIndex | None
+    checkpoint: str | None
+
+
+@cache
+def kind_of(name: str) -> type:
+    """The type of an option's values, beside None."""
+    hint = get_type_hints(Recipe)[name]
+    kind: type = next((each for each in get_args(hint) if each is not NoneType), hint)
+    return kind
+
+
+def recipe_of(*, mode: Mode, batch: int, image: tuple[int, int], **asked: Any) -> Recipe:
+    """The recipe that was asked for; what is None is the paper's or PyTorch's.
+
+    Raises ``UsageError`` for an option that means nothing in inference.
+    """
+    given = {name: value for name, value in asked.items() if value is not None}
+    for name in TRAINING:
+        if mode is Mode.TRAIN:
+            given.setdefault(name, OPTIONS[name].training)
+        elif name in given:
+            raise UsageError(
+                f"--{name.replace('_', '-')} means nothing in inference",
+                hint=f"leave it out, or add --mode {Mode.TRAIN}",
+            )
+    return Recipe(mode=mode, batch=batch, image=image, **given)
+
+
+def recipe_in_words(image: tuple[int, int], **words: Any) -> Recipe:
+    """A recipe by the words of the command's options; None is the default of its mode.
+
+    Raises ``UsageError`` for what does not exist, is out of range or means nothing in inference.
+    """
+    asked = {name: _read(name, word) for name, word in words.items() if word is not None}
+    return recipe_of(image=image, **asked)
+
+
+def _read(name: str, word: Any) -> Any:
+    kind, option = kind_of(name), OPTIONS[name]
+    if option.most:
+        return check_count(word, name, most=option.most)
+    return one_of(kind, word, name) if issubclass(kind, StrEnum) else word
+
+
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def one_of(choices: type[Choice], word: str, what: str) -> Choice:
+    """The choice that goes by this word; ``UsageError``, which names all, where none does."""
+    try:
+        return choices(word)
+    except ValueError:
         raise UsageError(
-            f"--{option} means nothing in inference",
-            hint=f"leave it out, or add --mode {Mode.TRAIN}",
-        )
-    return None
+            f"no {what} {printable(word)}", hint=f"there are {', '.join(choices)}"
+        ) from None
 
 
 def infer(*, batch: int, image: tuple[int, int]) -> Recipe:
@@ -268,29 +358,51 @@ class Workload:
     def text(self) -> str:
         """What a user types for this workload, complete, in a fixed order."""
         recipe = self.recipe
+        early = ("mode", "batch")
         parts = [
             self.model,
-            f"--mode {recipe.mode}",
-            f"--batch {recipe.batch}",
+            *_typed(recipe, early),
             f"--image {recipe.image[0]}x{recipe.image[1]}",
             f"--classes {self.classes}",
             f"--in-channels {self.in_channels}",
             f"--width {repr(self.width).removesuffix('.0')}",
-            f"--precision {recipe.precision}",
-            f"--memory-format {recipe.memory_format}",
-        ]
-        if recipe.mode is Mode.TRAIN:
-            parts += [
-                f"--optimizer {recipe.optimizer}",
-                f"--optimizer-impl {recipe.optimizer_impl}",
-                f"--accumulate {recipe.accumulate}",
-                f"--checkpoint {recipe.checkpoint}",
-            ]
-        parts += [
-            f"--engine {recipe.engine}",
-            "--cudnn-benchmark" if recipe.cudnn_benchmark else "--no-cudnn-benchmark",
+            *_typed(recipe, [name for name in OPTIONS if name not in early]),
         ]
         return " ".join(parts)
+
+
+def _typed(recipe: Recipe, names: Iterable[str]) -> Iterator[str]:
+    """Options as a user types them."""
+    for name in names:
+        value, option = getattr(recipe, name), name.replace("_", "-")
+        if value is None or (OPTIONS[name].terse and value == _default(name)):
+            continue
+        if isinstance(value, bool):
+            yield f"--{option}" if value else f"--no-{option}"
+        else:
+            yield f"--{option} {value}"
+
+
+def in_words(recipe: Recipe, names: Iterable[str], *, whole: bool) -> str:
+    """Options as they are said, in one line; not ``whole``, those named are left out by default."""
+    said = ""
+    for name in names:
+        value, option = getattr(recipe, name), OPTIONS[name]
+        by_itself = option.words in {"{}", "({})"}
+        if value in {None, False} or not (whole or by_itself or value != _default(name)):
+            continue
+        words = option.words.format(value)
+        said += f" {words}" if words.startswith("(") else f", {words}"
+    return said.removeprefix(", ")
+
+
+def _default(name: str) -> object:
+    """Of an option in the mode in which it means something."""
+    training = OPTIONS[name].training
+    return DEFAULTS[name] if training is None else training
+
+
+DEFAULTS = {each.name: each.default for each in fields(Recipe)}
 
 
 class OfWorkload:

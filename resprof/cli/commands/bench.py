@@ -14,13 +14,12 @@ import typer
 from resprof.answers.bench.results import NOT_MEASURED
 from resprof.answers.doctor.findings import Finding, Severity
 from resprof.cli import options as opt
-from resprof.cli import options as rec
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise, say
 from resprof.cli.stopped import Stopped
 from resprof.errors import EXIT_OK, Note, NotMeasured, UsageError, printable
 from resprof.measure.run import ENERGY_S, Metric, OnOom, Plan, Tiling
-from resprof.model.recipe import Engine, MemoryFormat, Mode, Workload
+from resprof.model.recipe import TRAINING, Mode, Workload
 from resprof.render.answer import Answer
 from resprof.units import parse_count, parse_seconds, parse_share
 
@@ -38,9 +37,10 @@ _DEVICE = re.compile(r"cpu|cuda(:\d{1,3})?")
 def bench(
     *,
     models: opt.Models,
-    mode: rec.ModeOption = Mode.INFER,
-    batch: opt.Batches = "1,32",
-    precision: rec.PrecisionsOption = "fp32",
+    asked: Annotated[
+        opt.Typed,
+        opt.of_recipe("mode", "batch", "precision", many=True, mode=Mode.INFER, batch="1,32"),
+    ],
     metric: Annotated[
         str, typer.Option(metavar="M,...", help=f"of {', '.join(Metric)}")
     ] = "latency,throughput",
@@ -50,7 +50,7 @@ def bench(
     device: Annotated[
         str | None, typer.Option(metavar="cpu|cuda[:N]", help="default: cuda where there is a GPU")
     ] = None,
-    engine: rec.EngineOption = Engine.EAGER,
+    engine: Annotated[opt.Typed, opt.of_recipe("engine")],
     launches: Annotated[
         str, typer.Option(metavar="N", help="processes per configuration; 6 give a 95% interval")
     ] = "1",
@@ -72,9 +72,7 @@ def bench(
         typer.Option("--on-oom", help="when memory runs out: record, or try half"),
     ] = OnOom.RECORD,
     network: NetworkOptions,
-    memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
-    cudnn_benchmark: rec.CudnnBenchmarkOption = False,
-    training: rec.TrainingOptions,
+    how: Annotated[opt.Typed, opt.of_recipe("memory_format", "cudnn_benchmark", *TRAINING)],
     output: OutputOptions,
 ) -> int:
     """Measure latency, throughput, memory and energy."""
@@ -88,24 +86,11 @@ def bench(
         time_limit_s=parse_seconds(time_limit, "time-limit"),
         energy_s=0.0 if no_energy else ENERGY_S,
     )
-    batches, precisions = opt.parse_batches(batch), rec.parse_precisions(precision)
     architectures = [network.of(model) for model in models]
     chosen = [
-        (
-            architecture,
-            training.recipe(
-                architecture,
-                mode=mode,
-                batch=size,
-                precision=arithmetic,
-                memory_format=memory_format,
-                engine=engine,
-                cudnn_benchmark=cudnn_benchmark,
-            ),
-        )
+        (architecture, recipe)
         for architecture in architectures
-        for arithmetic in precisions
-        for size in batches
+        for recipe in opt.recipes(architecture, asked | engine | how)
     ]
     from resprof.answers.bench.launches import LaunchOptions
     from resprof.model.networks import workload_of

@@ -8,12 +8,11 @@ from typing import Annotated
 import typer
 
 from resprof.cli import options as opt
-from resprof.cli import options as rec
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
 from resprof.errors import EXIT_NO, EXIT_OK
 from resprof.memory.budget import MARGIN
-from resprof.model.recipe import MemoryFormat, Mode, Precision
+from resprof.model.recipe import TRAINING, Mode
 from resprof.render.answer import Answer
 from resprof.render.table import Table
 from resprof.units import parse_share, parse_size
@@ -40,11 +39,9 @@ def budget(
     grid: Annotated[
         bool, typer.Option("--grid", help="also by precision, optimiser and checkpointing")
     ] = False,
-    mode: rec.ModeOption = Mode.TRAIN,
-    precision: rec.PrecisionOption = Precision.FP32,
+    asked: Annotated[opt.Typed, opt.of_recipe("mode", "precision", mode=Mode.TRAIN)],
     network: NetworkOptions,
-    memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
-    training: rec.TrainingOptions,
+    how: Annotated[opt.Typed, opt.of_recipe("memory_format", *TRAINING)],
     output: OutputOptions,
 ) -> int:
     """Find the largest batch for a memory budget, without a GPU."""
@@ -60,18 +57,13 @@ def budget(
     from resprof.memory.overlay import read_calibration
 
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
-    total, capability = memory_and_capability(memory, device, calibrated, precision)
+    total, capability = memory_and_capability(memory, device, calibrated, asked["precision"])
     in_use, kept_free = parse_size(used, "used"), parse_share(margin, "margin")
     architectures = [network.of(model) for model in models]
     recipes = [
-        training.recipe(
-            architecture,
-            mode=mode,
-            batch=1,
-            precision=precision,
-            memory_format=memory_format,
-        )
+        recipe
         for architecture in architectures
+        for recipe in opt.recipes(architecture, asked | how | {"batch": 1})
     ]
     found = [
         largest_batch(

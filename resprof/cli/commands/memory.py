@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 from resprof.cli import options as opt
-from resprof.cli import options as rec
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.model.recipe import MemoryFormat, Mode
+from resprof.model.recipe import TRAINING, Mode
 from resprof.render.answer import Answer
 
 
@@ -19,12 +18,12 @@ from resprof.render.answer import Answer
 def memory(
     *,
     model: opt.Model,
-    mode: rec.ModeOption = Mode.TRAIN,
-    batch: opt.Batches = "1",
-    precision: rec.PrecisionsOption = "fp32",
+    asked: Annotated[
+        opt.Typed,
+        opt.of_recipe("mode", "batch", "precision", many=True, mode=Mode.TRAIN, batch=1),
+    ],
     network: NetworkOptions,
-    memory_format: rec.MemoryFormatOption = MemoryFormat.CONTIGUOUS,
-    training: rec.TrainingOptions,
+    how: Annotated[opt.Typed, opt.of_recipe("memory_format", *TRAINING)],
     expandable: Annotated[
         bool, typer.Option("--expandable", help="the allocator with expandable segments")
     ] = False,
@@ -39,20 +38,8 @@ def memory(
 ) -> None:
     """Predict GPU memory without a GPU: peaks, stages, timeline."""
     out = output.checked()
-    batches = opt.parse_batches(batch)
-    precisions = rec.parse_precisions(precision)
     architecture = network.of(model)
-    recipes = [
-        training.recipe(
-            architecture,
-            mode=mode,
-            batch=size,
-            precision=chosen,
-            memory_format=memory_format,
-        )
-        for chosen in precisions
-        for size in batches
-    ]
+    recipes = opt.recipes(architecture, asked | how)
     from resprof.answers.devices import capability_of
     from resprof.answers.memory.prediction import (
         memory_overview,
@@ -66,7 +53,7 @@ def memory(
 
     kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
     calibrated = read_calibration(Path(calibration)) if calibration is not None else None
-    capability = capability_of(device, calibrated, precisions)
+    capability = capability_of(device, calibrated, [recipe.precision for recipe in recipes])
     found = [
         predict_memory(
             architecture,

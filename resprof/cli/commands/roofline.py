@@ -10,12 +10,11 @@ import typer
 
 from resprof.answers.flops.counts import Per
 from resprof.cli import options as opt
-from resprof.cli import options as rec
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise
 from resprof.counting.traffic import Fusion
 from resprof.errors import Note, UsageError, named_after
-from resprof.model.recipe import Engine, MemoryFormat, Mode, Precision
+from resprof.model.recipe import TRAINING, Engine, MemoryFormat, Mode, Precision
 from resprof.render.answer import Answer
 
 if TYPE_CHECKING:
@@ -24,13 +23,7 @@ if TYPE_CHECKING:
     from resprof.model.environment import Environment
 
 
-_DEFAULTS: dict[str, Any] = {
-    "mode": Mode.INFER,
-    "batch": 1,
-    "precision": Precision.FP32,
-    "memory_format": MemoryFormat.CONTIGUOUS,
-    "engine": Engine.EAGER,
-}
+_DEFAULTS: dict[str, Any] = {"mode": Mode.INFER, "batch": 1}
 _OF_NETWORK = ("image", "classes", "in_channels", "width")
 """Options that a workload keeps beside the network's id."""
 
@@ -83,7 +76,7 @@ def roofline(
     precision: PrecisionOption = None,
     network: NetworkOptions,
     memory_format: MemoryFormatOption = None,
-    training: rec.TrainingOptions,
+    training: Annotated[opt.Typed, opt.of_recipe(*TRAINING)],
     engine: EngineOption = None,
     output: OutputOptions,
 ) -> None:
@@ -99,9 +92,9 @@ def roofline(
     typed = {key: value for key, value in recipe.items() if value is not None}
     against = _against(device, peaks, per, fusion, among_run=run is not None)
     if run is None:
-        _without_run(model, network, typed, training, against, out)
+        _without_run(model, network, typed | training, against, out)
     else:
-        _of_run(Path(run), model, network, typed | training.given(), against, out)
+        _of_run(Path(run), model, network, typed | opt.read(training), against, out)
 
 
 def _against(
@@ -128,7 +121,6 @@ def _without_run(
     model: str | None,
     network: NetworkOptions,
     recipe: Mapping[str, Any],
-    training: rec.TrainingOptions,
     against: Against,
     out: Output,
 ) -> None:
@@ -137,7 +129,7 @@ def _without_run(
     if model is None:
         raise UsageError("which network?", hint="name one, such as resnet50; see: resprof list")
     architecture = network.of(model)
-    chosen = training.recipe(architecture, **{**_DEFAULTS, **recipe})
+    (chosen,) = opt.recipes(architecture, {**_DEFAULTS, **recipe})
     result, notes = roofline_on(architecture, chosen, against)
     _write(out, (result,), notes, None)
     if against.device is not None:
