@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from resprof.memory.allocator import Levels, MemoryPeak, each_level, with_context
 from resprof.memory.overlay import Overlay, extremes, overlaid
-from resprof.memory.replay import History, Stream, flatten, follow, phase_spans, replay
+from resprof.memory.replay import DetailedReplay, Stream, flatten, follow, phase_spans, replay
 from resprof.memory.rules import AllocatorKind
 from resprof.memory.trace import Action, Event, Role, Trace
 from resprof.model.recipe import Phase, Recipe
@@ -142,10 +142,10 @@ def predict(
     """
     full = overlaid(trace, overlay)
     stream = flatten(full)
-    history = follow(stream, recipe.batch, kind)
-    peak = each_level(max, history.levels)
+    replayed = follow(stream, recipe.batch, kind)
+    peak = each_level(max, replayed.levels)
     kept = activations(full, recipe.batch)
-    by_kind, by_stage = _at_peak(full, stream, history)
+    by_kind, by_stage = _at_peak(full, stream, replayed)
     stages = dict.fromkeys(event.stage for event in full.events if event.stage)
     return MemoryResult(
         model=model,
@@ -169,7 +169,7 @@ def predict(
             LayerPrediction(stage=stage, layer=layer, activation_bytes=size)
             for (stage, layer), size in kept.layers.items()
         ),
-        phases=_phases(full, stream, history),
+        phases=_phases(full, stream, replayed),
         allocator=kind,
         calibrated_on=overlay.calibrated_on,
         torch=trace.torch,
@@ -190,30 +190,30 @@ def _band(trace: Trace, batch: int, overlay: Overlay, kind: AllocatorKind, peak:
     )
 
 
-def _phases(trace: Trace, stream: Stream, history: History) -> tuple[PhaseMemory, ...]:
+def _phases(trace: Trace, stream: Stream, replayed: DetailedReplay) -> tuple[PhaseMemory, ...]:
     """What a phase finds is live in it too."""
     return tuple(
         PhaseMemory(
             step=span.step,
             phase=span.phase,
-            peak=each_level(max, history.levels[max(span.start - 1, 0) : span.end]),
-            end=history.levels[span.end - 1],
+            peak=each_level(max, replayed.levels[max(span.start - 1, 0) : span.end]),
+            end=replayed.levels[span.end - 1],
         )
         for span in phase_spans(trace, stream)
     )
 
 
 def _at_peak(
-    trace: Trace, stream: Stream, history: History
+    trace: Trace, stream: Stream, replayed: DetailedReplay
 ) -> tuple[dict[Role, int], dict[str, int]]:
     """Block sizes by role and by stage when the allocated peak is reached first."""
     by_kind: dict[Role, int] = {}
     by_stage: dict[str, int] = {}
-    allocated = [levels.allocated_bytes for levels in history.levels]
+    allocated = [levels.allocated_bytes for levels in replayed.levels]
     if not allocated:
         return by_kind, by_stage
     for block in live_after(trace, stream.events[allocated.index(max(allocated))]):
-        size = history.block_sizes[block.allocation]
+        size = replayed.block_sizes[block.allocation]
         by_kind[block.role] = by_kind.get(block.role, 0) + size
         by_stage[block.stage] = by_stage.get(block.stage, 0) + size
     return by_kind, by_stage

@@ -129,14 +129,16 @@ def replay(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """What there is after each of the stream's codes, and the block that each allocation got."""
+class DetailedReplay:
+    """What there is after each of the stream's codes, and the size of each allocation's block."""
 
     levels: Sequence[Levels]
     block_sizes: Sequence[int]
 
 
-def follow(stream: Stream, batch: int, kind: AllocatorKind = AllocatorKind.DEFAULT) -> History:
+def follow(
+    stream: Stream, batch: int, kind: AllocatorKind = AllocatorKind.DEFAULT
+) -> DetailedReplay:
     """The same without a limit, with what there is after each event, and slower for it."""
     allocator = CachingAllocator(kind)
     requests = stream.requests(batch)
@@ -150,7 +152,7 @@ def follow(stream: Stream, batch: int, kind: AllocatorKind = AllocatorKind.DEFAU
         else:
             allocator.free(addresses[~code])
         levels.append(allocator.levels)
-    return History(levels=levels, block_sizes=block_sizes)
+    return DetailedReplay(levels=levels, block_sizes=block_sizes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
