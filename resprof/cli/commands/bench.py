@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import sys
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +15,7 @@ from resprof.answers.doctor.findings import Finding, Severity
 from resprof.cli import options as opt
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise, say
+from resprof.cli.progress import progress
 from resprof.cli.stopped import Stopped
 from resprof.errors import EXIT_OK, Note, NotMeasured, UsageError, printable
 from resprof.measure.run import ENERGY_S, Metric, OnOom, Plan, Tiling
@@ -118,9 +118,15 @@ def _run(
 
     with nullcontext(Path(run)) if run is not None else new_run_file() as file:
         try:
-            benched = run_bench(
-                workloads, file, options, resume=resume, tell=_warn, progress=_progress
-            )
+            with progress() as tell:
+                benched = run_bench(
+                    workloads,
+                    file,
+                    options,
+                    resume=resume,
+                    tell=_warn,
+                    progress=lambda done, total, workload: tell(done, total, _step(workload)),
+                )
         except Stopped as stopped:
             stopped.hint = (
                 f"what was measured is kept; go on with --resume --run {shlex.quote(str(file))}"
@@ -146,19 +152,15 @@ def _run(
     return NotMeasured.exit_code if failed else EXIT_OK
 
 
+def _step(workload: Workload) -> str:
+    recipe = workload.recipe
+    return f"{workload.model} {recipe.mode} batch {recipe.batch} {recipe.precision}"
+
+
 def _warn(found: Sequence[Finding]) -> None:
     for each in found:
         if each.severity is Severity.SPOILS:
             say(f"warning: {each.message}" + (f" Try: {each.fix}" if each.fix else ""))
-
-
-def _progress(done: int, total: int, workload: Workload) -> None:
-    if sys.stderr.isatty():
-        recipe = workload.recipe
-        say(
-            f"[{done + 1}/{total}] {workload.model} {recipe.mode} batch {recipe.batch} "
-            f"{recipe.precision}"
-        )
 
 
 def _metrics(text: str) -> tuple[Metric, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from resprof.cli.options import grouped
-from resprof.cli.output import Output, OutputOptions, say
+from resprof.cli.output import Output, OutputOptions
+from resprof.cli.progress import progress
 from resprof.errors import EXIT_NO, EXIT_OK, NotMeasured, UsageError, printable, printable_path
 from resprof.render.answer import Answer
 from resprof.units import parse_share
@@ -81,11 +81,12 @@ def _on_cpu(models: Sequence[str] | None, tolerance: float | None, out: Output) 
     from resprof.answers.gpu.tables import validation_table
     from resprof.answers.gpu.validation import MODELS, TOLERANCE, validate_on_cpu, workloads
 
-    result = validate_on_cpu(
-        tuple(workloads(models or MODELS)),
-        tolerance=TOLERANCE if tolerance is None else tolerance,
-        progress=_progress,
-    )
+    with progress() as tell:
+        result = validate_on_cpu(
+            tuple(workloads(models or MODELS)),
+            tolerance=TOLERANCE if tolerance is None else tolerance,
+            progress=tell,
+        )
     out.write(
         Answer(command="validate", results=(result,), environment=result.environment),
         tables=lambda: [validation_table(result)],
@@ -105,26 +106,28 @@ def _on_cuda(
     from resprof.answers.gpu.largest_batch import largest_workloads
     from resprof.answers.gpu.validate_cuda import TOLERANCE, gpu_workloads, validate_on_cuda
 
-    result = validate_on_cuda(
-        tuple(gpu_workloads(models)) if only is not Part.LARGEST else (),
-        tolerance=TOLERANCE if tolerance is None else tolerance,
-        calibration=_calibration(calibration),
-        keep=_folder(keep) if keep is not None else None,
-        progress=_progress,
-        largest=tuple(largest_workloads(models)) if only is not Part.WORKLOADS else (),
-    )
+    with progress() as tell:
+        result = validate_on_cuda(
+            tuple(gpu_workloads(models)) if only is not Part.LARGEST else (),
+            tolerance=TOLERANCE if tolerance is None else tolerance,
+            calibration=_calibration(calibration),
+            keep=_folder(keep) if keep is not None else None,
+            progress=tell,
+            largest=tuple(largest_workloads(models)) if only is not Part.WORKLOADS else (),
+        )
     return _answered(result, out)
 
 
 def _kept(folder: Path, tolerance: float | None, calibration: str | None, out: Output) -> int:
     from resprof.answers.gpu.validate_cuda import TOLERANCE, validate_histories
 
-    result = validate_histories(
-        folder,
-        tolerance=TOLERANCE if tolerance is None else tolerance,
-        calibration=_calibration(calibration),
-        progress=_progress,
-    )
+    with progress() as tell:
+        result = validate_histories(
+            folder,
+            tolerance=TOLERANCE if tolerance is None else tolerance,
+            calibration=_calibration(calibration),
+            progress=tell,
+        )
     return _answered(result, out)
 
 
@@ -152,8 +155,3 @@ def _folder(name: str) -> Path:
     if not folder.is_dir():
         raise UsageError(f"no folder {printable_path(folder)}", hint="make it first")
     return folder
-
-
-def _progress(done: int, total: int, model: str) -> None:
-    if sys.stderr.isatty():
-        say(f"[{done + 1}/{total}] {model}")
