@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from resprof.render.chart import Chart
+from resprof.render.chart import Chart, chart_table
 from resprof.render.table import Table
 
 Item = Table | Chart
@@ -22,6 +22,12 @@ class Exhibit:
     shown: tuple[Item, ...]
     summary: str
     """What it is, for a list of contents: the kind of number first."""
+
+    @classmethod
+    def of(cls, stem: str, item: Item, summary: str) -> Exhibit:
+        """An item whose files hold what is shown of it."""
+        data = item if isinstance(item, Table) else chart_table(item)
+        return cls(stem=stem, data=data, shown=(item,), summary=summary)
 
     @property
     def chart(self) -> Chart | None:

@@ -17,10 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from resprof.answers.report.content import Predicted
+from resprof.answers.report.content import Predicted, predicted, workloads
 from resprof.answers.report.folder import MANIFEST, ReportFolder, manifest_text
-from resprof.answers.report.measured import workloads
-from resprof.answers.report.predicted import predicted
 from resprof.answers.report.report import (
     counted_files,
     measured_files,
@@ -135,8 +133,8 @@ def test_a_second_report_replaces_its_own_files_only(tmp_path: Path) -> None:
 def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is missing from the report: it can be drawn, though it is not."""
     monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: True)
-    monkeypatch.setattr("resprof.render.drawing.pictures.svg", lambda _: "<svg></svg>")
-    monkeypatch.setattr("resprof.render.drawing.pictures.png", lambda _: b"png")
+    monkeypatch.setattr("resprof.answers.report.report.svg", lambda _: "<svg></svg>")
+    monkeypatch.setattr("resprof.answers.report.report.png", lambda _: b"png")
 
 
 def _outdated(folder: Path) -> Path:

@@ -16,13 +16,9 @@ import pytest
 from resprof.answers.doctor.findings import DoctorResult, Finding, Severity
 from resprof.answers.doctor.tables import doctor_tables, findings_table
 from resprof.answers.memory.traces import live_peaks
-from resprof.answers.report.content import ReportContent
-from resprof.answers.report.counted import counted_exhibits
-from resprof.answers.report.front import speeds_table
-from resprof.answers.report.measured import measured_device, measured_exhibits
-from resprof.answers.report.page import document
-from resprof.answers.report.predicted import predicted, predicted_exhibits
-from resprof.answers.report.report import counted
+from resprof.answers.report.content import ReportContent, counted, measured_device, predicted
+from resprof.answers.report.exhibits import exhibits
+from resprof.answers.report.page import document, speeds_table
 from resprof.cli.main import main
 from resprof.cli.output import Output
 from resprof.measure.run import Outcome
@@ -205,14 +201,9 @@ def _of_a_report() -> Iterator[Shown]:
         predicted=predicted(["resnet18"]),
         measured=(measured_device(_run(1.0)),),
     )
-    assert content.predicted is not None
-    exhibits = (
-        *counted_exhibits(content.counted),
-        *predicted_exhibits(content.predicted, content.counted),
-        *measured_exhibits(content.measured[0]),
-    )
-    yield from (_exhibited(exhibit) for exhibit in exhibits)
-    page = document(content, exhibits)
+    shown = exhibits(content)
+    yield from (_exhibited(exhibit) for exhibit in shown)
+    page = document(content, shown)
     both = (*content.measured, measured_device(_run(0.5, with_gpu("NVIDIA H100 80GB HBM3"))))
     placed = [
         *page.front,

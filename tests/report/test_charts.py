@@ -10,15 +10,13 @@ from dataclasses import replace
 import pytest
 
 from resprof.render.chart import Axis, Chart, ChartKind, Guide, Point, Series, chart_table
-from resprof.render.drawing import lines as labels
-from resprof.render.drawing import theme
-from resprof.render.drawing.lines import around, placed
-from resprof.render.drawing.pictures import svg
+from resprof.render.drawing import svg, theme
+from resprof.render.drawing.charts import around, distance, label_box, label_places
 from resprof.render.table import Form, Origin
 
 LIMIT = "A card with a name"
-CHAR = 0.5
-"""The width of a character over the size of its font: the mean of Arial's small letters."""
+CHAR = 0.58
+"""The width of a character over the size of its font: of a font wider than those we ask for."""
 
 
 def chart(kind: ChartKind, series: int = 3, points: int = 4) -> Chart:
@@ -146,8 +144,8 @@ def test_unknown_points_leave_a_gap_and_an_empty_cell() -> None:
 
 def test_a_name_stands_nearer_to_its_own_point_than_to_any_other() -> None:
     points = [(100.0, 100.0, "resnet34"), (130.0, 95.0, "resnet50"), (130.0, 88.0, "resnet50-v1.5")]
-    places = placed(points, [around(x, y) for x, y, _ in points], width=400, height=300)
+    places = label_places(points, [around(x, y, 5) for x, y, _ in points])
     for number, (place, (x, y, text)) in enumerate(zip(places, points, strict=True)):
-        box = labels._box(x, y, text, place)
-        near = [box.distance((px, py)) for px, py, _ in points]
+        box = label_box(x, y, text, place)
+        near = [distance(box, (px, py)) for px, py, _ in points]
         assert near.index(min(near)) == number, text

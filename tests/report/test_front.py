@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from resprof.answers.flops.counts import flops
-from resprof.answers.report.content import MeasuredDevice
-from resprof.answers.report.front import MOST_ROWS, costs_table, speeds_table
-from resprof.answers.report.measured import measured_device
+from resprof.answers.report.content import MeasuredDevice, measured_device
+from resprof.answers.report.page import MOST_ROWS, costs_table, speeds_table
 from resprof.model.networks import resolve
 from resprof.model.recipe import Optimizer, Recipe, Workload, infer, train
 from tests.analysis.runs import WORKLOAD

@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from resprof.answers.report.content import ReportContent
-from resprof.answers.report.front import speeds_table
-from resprof.answers.report.measured import measured_device
-from resprof.answers.report.report import counted, written_files
+from resprof.answers.report.content import ReportContent, counted, measured_device
+from resprof.answers.report.page import speeds_table
+from resprof.answers.report.report import written_files
 from resprof.model.environment import Environment
 from tests.analysis.scripted_runs import of, run_of, steady, with_gpu
 from tests.report.browser import CHROMIUM, Page, browser

@@ -65,7 +65,7 @@ def _rooflines(*workloads: Workload) -> tuple[RooflineResult, ...]:
 
 def _charts(*workloads: Workload) -> tuple[Chart, ...]:
     batches = [of(batch, each.model, each) for each in workloads for batch in (1, 8)]
-    return batch_charts(ON_CARD, _measured(*batches))
+    return tuple(batch_charts(ON_CARD, _measured(*batches)))
 
 
 @each_pair

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
 
 from resprof.answers.bench.quantities import ENERGY, LATENCY, THROUGHPUT
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.environment import device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
 from resprof.answers.report.content import Fit
-from resprof.answers.roofline.bounds import RooflineBound, RooflineResult
+from resprof.answers.roofline.bounds import RooflineResult
 from resprof.answers.workloads import calibration_text, distinguish, network_text, recipe_text
 from resprof.measure.run import Metric
 from resprof.memory.prediction import MemoryResult
 from resprof.memory.replay import MemoryTimeline, PhaseSpan
 from resprof.model.environment import Environment
-from resprof.model.recipe import Mode, Phase, Recipe, Workload
+from resprof.model.recipe import Mode, Recipe, Workload
 from resprof.render.chart import (
     Axis,
     Chart,
@@ -36,45 +37,37 @@ MOST_CHARTS = 12
 """So many are drawn of each metric; the table has all configurations."""
 _LEAST_BATCHES = 2
 _BATCH = Axis(key="batch", title="batch", form=Form.COUNT, log=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
-    """What is drawn of a metric."""
-
-    metric: Metric
-    title: str
-    axis: Axis
-
-
-_LOOKS = (
-    _Look(
-        metric=Metric.LATENCY,
-        title="Latency against batch",
-        axis=Axis(key="latency_median_s", title="latency of a batch", form=Form.SECONDS, log=True),
+_AGAINST_BATCH = {
+    Metric.LATENCY: (
+        "Latency against batch",
+        Axis(key="latency_median_s", title="latency of a batch", form=Form.SECONDS, log=True),
     ),
-    _Look(
-        metric=Metric.THROUGHPUT,
-        title="Throughput against batch",
-        axis=Axis(key="throughput_images_per_s", title="images per second", form=Form.SI, log=True),
+    Metric.THROUGHPUT: (
+        "Throughput against batch",
+        Axis(key="throughput_images_per_s", title="images per second", form=Form.SI, log=True),
     ),
-)
+}
 
 
-def batch_charts(environment: Environment, results: Sequence[BenchResult]) -> tuple[Chart, ...]:
+def batch_charts(environment: Environment, results: Sequence[BenchResult]) -> Iterator[Chart]:
     """A chart for each metric and recipe that was measured at several batch sizes."""
-    found: list[Chart] = []
-    for look in _LOOKS:
-        groups = list(_groups(results, look))[:MOST_CHARTS]
-        found += [
-            _chart(environment, look, recipe, series, number)
-            for number, (recipe, series) in enumerate(groups, start=1)
-        ]
-    return tuple(found)
+    for metric, (title, axis) in _AGAINST_BATCH.items():
+        groups = islice(_groups(results, metric), MOST_CHARTS)
+        for number, (recipe, series) in enumerate(groups, start=1):
+            names = [metric.value, recipe.mode.value, recipe.precision.value, str(number)]
+            yield Chart(
+                name=slug("-".join(names)),
+                title=f"{title}, measured on {device_kind(environment)} {device_name(environment)}",
+                subtitle=f"{recipe_text(recipe, batch=False)}; bars are intervals for the median",
+                kind=ChartKind.LINES,
+                x=_BATCH,
+                y=axis,
+                series=series,
+            )
 
 
 def _groups(
-    results: Iterable[BenchResult], look: _Look
+    results: Iterable[BenchResult], metric: Metric
 ) -> Iterator[tuple[Recipe, tuple[Series, ...]]]:
     """Networks of one recipe, as many together as can be told apart."""
     by_recipe: dict[Recipe, dict[Workload, list[BenchResult]]] = {}
@@ -83,19 +76,19 @@ def _groups(
         networks = by_recipe.setdefault(recipe, {})
         networks.setdefault(replace(result.workload, recipe=recipe), []).append(result)
     for recipe, networks in by_recipe.items():
+        names = _apart([network_text(network) for network in networks], list(networks))
         series = [
             Series(name=name, origin=Origin.MEASURED, points=points)
-            for name, members in zip(_names(list(networks)), networks.values(), strict=True)
-            if len(points := _points(members, look.metric)) >= _LEAST_BATCHES
+            for name, members in zip(names, networks.values(), strict=True)
+            if len(points := _points(members, metric)) >= _LEAST_BATCHES
         ]
         for start in range(0, len(series), MOST_SERIES):
             yield recipe, tuple(series[start : start + MOST_SERIES])
 
 
-def _names(networks: Sequence[Workload]) -> list[str]:
-    """What each network is called, no two the same."""
-    names = [network_text(network) for network in networks]
-    told = distinguish(names, networks)
+def _apart(names: Sequence[str], workloads: Sequence[Workload]) -> list[str]:
+    """The names, each with what tells it from those that would be called the same."""
+    told = distinguish(names, workloads)
     return [f"{name}, {more}" if more else name for name, more in zip(names, told, strict=True)]
 
 
@@ -109,25 +102,6 @@ def _point(result: BenchResult, metric: Metric) -> Point | None:
     value = quantity.value(result)
     low, high = quantity.interval(result) or (None, None)
     return None if not value else Point(x=result.recipe.batch, y=value, low=low, high=high)
-
-
-def _chart(
-    environment: Environment,
-    look: _Look,
-    recipe: Recipe,
-    series: tuple[Series, ...],
-    number: int,
-) -> Chart:
-    names = [look.metric.value, recipe.mode.value, recipe.precision.value, str(number)]
-    return Chart(
-        name=slug("-".join(names)),
-        title=f"{look.title}, measured on {device_kind(environment)} {device_name(environment)}",
-        subtitle=f"{recipe_text(recipe, batch=False)}; bars are intervals for the median",
-        kind=ChartKind.LINES,
-        x=_BATCH,
-        y=look.axis,
-        series=series,
-    )
 
 
 def costs_chart(families: Mapping[str, Sequence[FlopsResult]]) -> Chart:
@@ -162,14 +136,9 @@ _KINDS = (("gross", "energy_per_image_j"), ("net of idle power", "energy_net_per
 def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Chart | None:
     """A pair of bars for each configuration; None where no energy was measured."""
     measured = [each for each in results if ENERGY.value(each) is not None][:MOST_BARS]
-    names = [_name(result) for result in measured]
-    more = distinguish(names, [result.workload for result in measured])
-    bars = [
-        (f"{name}, {text}" if text else name, result)
-        for name, text, result in zip(names, more, measured, strict=True)
-    ]
-    if not bars:
+    if not measured:
         return None
+    names = _apart([_name(each) for each in measured], [each.workload for each in measured])
     return Chart(
         name="energy",
         title=f"Energy per image, measured on {device_kind(environment)} "
@@ -180,11 +149,14 @@ def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Ch
         y=Axis(key="energy_per_image_j", title="joules per image", form=Form.NUMBER),
         series=tuple(
             Series(
-                name=name,
+                name=kind,
                 origin=Origin.MEASURED,
-                points=tuple(Point(x=bar, y=result.figure(key)) for bar, result in bars),
+                points=tuple(
+                    Point(x=name, y=result.figure(key))
+                    for name, result in zip(names, measured, strict=True)
+                ),
             )
-            for name, key in _KINDS
+            for kind, key in _KINDS
             if any(result.figure(key) is not None for result in measured)
         ),
     )
@@ -207,18 +179,16 @@ def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) 
         Series(name=short_recipe(curve[0].recipe), origin=Origin.PREDICTED, points=_needed(curve))
         for curve in curves
     )
-    largest_points = tuple(
-        Point(x=fit.max_batch, y=fit.peak.needed_bytes, label=format_count(fit.max_batch))
-        for fit in fits
-        if fit.max_batch and fit.peak
-    )
     largest = Series(
         name="the largest batch that fits",
         origin=Origin.PREDICTED,
         joined=False,
-        points=largest_points,
+        points=tuple(
+            Point(x=fit.max_batch, y=fit.peak.needed_bytes, label=format_count(fit.max_batch))
+            for fit in fits
+            if fit.max_batch and fit.peak
+        ),
     )
-    limits = dict.fromkeys(fit.device for fit in fits)
     return Chart(
         name=f"memory-{slug(first.model)}",
         title=f"{first.model}: GPU memory against batch, predicted",
@@ -229,10 +199,10 @@ def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) 
         kind=ChartKind.LINES,
         x=Axis(key="batch", title="batch", form=Form.COUNT, log=True),
         y=Axis(key="needed_bytes", title="memory needed", form=Form.BYTES, log=True),
-        series=(*lines, *([largest] if largest_points else [])),
+        series=(*lines, *([largest] if largest.points else [])),
         guides=tuple(
             Guide(y=device.memory_bytes, label=device.name, origin=Origin.PUBLISHED)
-            for device in limits
+            for device in dict.fromkeys(fit.device for fit in fits)
         ),
     )
 
@@ -257,28 +227,38 @@ _ROOM = 4.0
 
 
 def roofline_chart(result: RooflineResult) -> Chart:
-    """Stages under the roof of the device; measured ones beside, where they were measured."""
+    """Stages under the roof of the device, phase by phase."""
+    peaks = result.peaks
     rows = [row for row in result.rows if row.flops and row.bytes and row.least_time_s]
-    found = [
+    intensities = [row.flops / row.bytes for row in rows]
+    first = min([*intensities, peaks.ridge]) / _ROOM
+    last = max([*intensities, peaks.ridge]) * _ROOM
+    roof = Series(
+        name=f"{peaks.device}, {peaks.arithmetic}",
+        origin=Origin.PUBLISHED,
+        points=(
+            Point(x=first, y=first * peaks.bandwidth_bytes_per_s),
+            Point(x=peaks.ridge, y=peaks.flops_per_s),
+            Point(x=last, y=peaks.flops_per_s),
+        ),
+        marked=False,
+    )
+    phases = (
         Series(
-            name=f"{result.peaks.device}, {result.peaks.arithmetic}",
-            origin=Origin.PUBLISHED,
-            points=_roof(result, [row.flops / row.bytes for row in rows]),
-            marked=False,
+            name=f"{phase} at most",
+            origin=Origin.PREDICTED,
+            points=tuple(
+                Point(x=row.flops / row.bytes, y=row.flops / row.least_time_s, label=row.stage)
+                for row in rows
+                if row.phase is phase
+            ),
+            joined=False,
         )
-    ]
-    for phase in dict.fromkeys(row.phase for row in rows):
-        of_phase = [row for row in rows if row.phase is phase]
-        found.append(_least(phase, of_phase))
-    measured = [row for row in rows if row.measured_flops_per_s]
-    found += [
-        _measured(phase, [row for row in measured if row.phase is phase])
-        for phase in dict.fromkeys(row.phase for row in measured)
-    ]
-    origins = "predicted" if not measured else "predicted and measured"
+        for phase in dict.fromkeys(row.phase for row in rows)
+    )
     return Chart(
         name=f"roofline-{slug(result.model)}",
-        title=f"{result.model} under the roofline of {result.peaks.device}, {origins}",
+        title=f"{result.model} under the roofline of {peaks.device}, predicted",
         subtitle=f"{recipe_text(result.recipe)}; {result.fusion}; published peaks",
         kind=ChartKind.LINES,
         x=Axis(
@@ -288,34 +268,8 @@ def roofline_chart(result: RooflineResult) -> Chart:
             log=True,
         ),
         y=Axis(key="flops_per_s", title="FLOP/s", form=Form.SI, log=True),
-        series=tuple(found),
+        series=(roof, *phases),
     )
-
-
-def _roof(result: RooflineResult, intensities: Sequence[float]) -> tuple[Point, ...]:
-    peaks = result.peaks
-    first = min([*intensities, peaks.ridge]) / _ROOM
-    last = max([*intensities, peaks.ridge]) * _ROOM
-    return (
-        Point(x=first, y=first * peaks.bandwidth_bytes_per_s),
-        Point(x=peaks.ridge, y=peaks.flops_per_s),
-        Point(x=last, y=peaks.flops_per_s),
-    )
-
-
-def _least(phase: Phase | None, rows: Sequence[RooflineBound]) -> Series:
-    points = tuple(
-        Point(x=row.flops / row.bytes, y=row.flops / row.least_time_s, label=row.stage)
-        for row in rows
-    )
-    return Series(name=f"{phase} at most", origin=Origin.PREDICTED, points=points, joined=False)
-
-
-def _measured(phase: Phase | None, rows: Sequence[RooflineBound]) -> Series:
-    points = tuple(
-        Point(x=row.flops / row.bytes, y=row.measured_flops_per_s, label=row.stage) for row in rows
-    )
-    return Series(name=str(phase), origin=Origin.MEASURED, points=points, joined=False)
 
 
 _NOTE = (

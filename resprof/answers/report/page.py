@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from resprof.answers.bench.quantities import LATENCY, THROUGHPUT, Quantity
+from resprof.answers.bench.results import BenchResult
 from resprof.answers.bench.tables import measured_table
 from resprof.answers.environment import describe, device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
-from resprof.answers.networks import show_tables
+from resprof.answers.memory.prediction import memory_overview
+from resprof.answers.networks import show, show_tables
+from resprof.answers.report.charts import short_recipe
 from resprof.answers.report.content import MeasuredDevice, ReportContent
-from resprof.answers.report.counted import FRONT, chosen, network_table
-from resprof.answers.report.front import costs_table, speeds_table
-from resprof.answers.report.predicted import CHARTS, fits_matrix, network_memory
+from resprof.answers.report.exhibits import CHARTS, RESNETS, chosen, network_table
+from resprof.answers.report.fits import fits_matrix
+from resprof.answers.workloads import distinguish
+from resprof.model.architecture import StrideIn
 from resprof.model.published import Verdict
+from resprof.model.recipe import Engine, MemoryFormat, Recipe, Workload
 from resprof.render.chart import slug
 from resprof.render.document import Document, Exhibit, Placed, Section
 from resprof.render.formats import markdown
-from resprof.render.table import Table
+from resprof.render.table import Column, Form, Origin, Table, tabulate
 
 _KINDS = (
     "Four kinds of number never share a column. Published: printed by the paper or by a vendor. "
@@ -28,6 +35,12 @@ _NAMES = (
     "resnet50 is the paper's network (v1), resnet50-v1.5 that of torchvision and MLPerf. -A, -B "
     "and -C are the paper's shortcut options; without one it is the family's usual one."
 )
+_MEMORY = (
+    "Predicted from the operators of a step, traced without a GPU, and a model of the "
+    "caching allocator. What that assumes stands at the end."
+)
+_FRONT = (*RESNETS[:3], "resnet50-v1.5", *RESNETS[3:])
+"""The networks that people ask for."""
 
 Exhibits = Mapping[str, Exhibit]
 """By their stem."""
@@ -40,18 +53,83 @@ def document(content: ReportContent, exhibits: Sequence[Exhibit]) -> Document:
         title="What a ResNet costs, where it fits, how fast it runs",
         text=(_KINDS,),
         front=tuple(_front(content)),
-        sections=(
-            _networks(content, by_stem),
-            *([_memory(by_stem)] if content.predicted else []),
-            _paper(content, by_stem),
-            *(_device(device, exhibits) for device in content.measured),
-            *([_assumptions(content, by_stem)] if content.predicted else []),
-        ),
+        sections=tuple(_sections(content, by_stem)),
     )
 
 
+def _sections(content: ReportContent, exhibits: Exhibits) -> Iterator[Section]:
+    counted, predicted = content.counted, content.predicted
+    yield Section(
+        anchor="networks",
+        title="Every network",
+        text=(_NAMES,),
+        items=_placed(exhibits, "networks", "charts/costs"),
+        sections=tuple(_network(result, content, exhibits) for result in counted.networks),
+    )
+    if predicted is not None:
+        yield Section(
+            anchor="memory",
+            title="What fits where, and where memory goes",
+            text=(_MEMORY,),
+            items=_placed(exhibits, "fits", "memory", "charts/memory-resnet50"),
+        )
+    verdicts = Counter(claim.verdict for claim in counted.claims)
+    counts = ", ".join(f"{verdicts[each]} {each}" for each in Verdict if verdicts[each])
+    yield Section(
+        anchor="paper",
+        title="What the paper claims, computed again",
+        text=(f"{len(counted.claims)} claims: {counts}.",),
+        items=_placed(exhibits, "table1", "table6", "paper"),
+    )
+    for device in content.measured:
+        stems = (stem for stem in exhibits if stem.startswith(f"measured/{device.folder}/"))
+        yield Section(
+            anchor=f"on-{device.folder}",
+            title=f"Measured on {device_kind(device.environment)} "
+            f"{device_name(device.environment)}",
+            text=(describe(device.environment),),
+            items=_placed(exhibits, *stems),
+        )
+    if predicted is not None:
+        yield Section(
+            anchor="assumptions",
+            title="What predictions take for granted",
+            text=tuple(f"Rooflines: {note.message}" for note in predicted.roofline_notes),
+            items=_placed(exhibits, "assumptions"),
+        )
+
+
+def _network(result: FlopsResult, content: ReportContent, exhibits: Exhibits) -> Section:
+    model = result.model
+    tables = [*show_tables([show(result.architecture)]), network_table(result)]
+    memory = content.predicted.at_one_batch(model) if content.predicted else ()
+    if memory:
+        tables.append(memory_overview(memory))
+    measured = [
+        measured_table(device.environment, found)
+        for device in content.measured
+        if (found := [each for each in device.results if each.model == model])
+    ]
+    return Section(
+        anchor=f"net-{slug(model)}",
+        title=f"{model}: {result.title}",
+        items=(
+            *(Placed(item=table) for table in tables),
+            *_placed(exhibits, *(f"charts/{kind}-{slug(model)}" for kind in CHARTS)),
+            *(Placed(item=table) for table in measured),
+        ),
+        folded=True,
+    )
+
+
+def _placed(exhibits: Exhibits, *stems: str) -> tuple[Placed, ...]:
+    """The items of those exhibits that there are."""
+    found = (exhibits[stem] for stem in stems if stem in exhibits)
+    return tuple(Placed(item=item, stem=each.stem) for each in found for item in each.shown)
+
+
 def _front(content: ReportContent) -> Iterator[Placed]:
-    yield Placed(item=costs_table(chosen(content.counted.networks, FRONT)), stem="networks")
+    yield Placed(item=costs_table(chosen(content.counted.networks, _FRONT)), stem="networks")
     if content.predicted is not None:
         yield Placed(item=fits_matrix(content.predicted.fits, content.predicted.torch), stem="fits")
     if content.measured:
@@ -61,92 +139,156 @@ def _front(content: ReportContent) -> Iterator[Placed]:
         yield Placed(item=speeds_table(content.measured), stem=stem)
 
 
-def _networks(content: ReportContent, exhibits: Exhibits) -> Section:
-    return Section(
-        anchor="networks",
-        title="Every network",
-        text=(_NAMES,),
-        items=_all_of(exhibits, "networks", "charts/costs"),
-        sections=tuple(_network(result, content, exhibits) for result in content.counted.networks),
-    )
-
-
-def _network(result: FlopsResult, content: ReportContent, exhibits: Exhibits) -> Section:
-    model = result.model
-    shape = next(each for each in content.counted.shapes if each.model == model)
-    items = [Placed(item=table) for table in show_tables([shape])]
-    items.append(Placed(item=network_table(result)))
-    memory = network_memory(content.predicted, model) if content.predicted else None
-    if memory is not None:
-        items.append(Placed(item=memory))
-    items += _all_of(exhibits, *(f"charts/{kind}-{slug(model)}" for kind in CHARTS))
-    for device in content.measured:
-        found = [each for each in device.results if each.model == model]
-        if found:
-            items.append(Placed(item=measured_table(device.environment, found)))
-    return Section(
-        anchor=f"net-{slug(model)}",
-        title=f"{model}: {result.title}",
-        items=tuple(items),
-        folded=True,
-    )
-
-
-def _memory(exhibits: Exhibits) -> Section:
-    return Section(
-        anchor="memory",
-        title="What fits where, and where memory goes",
-        text=(
-            (
-                "Predicted from the operators of a step, traced without a GPU, and a model of the "
-                "caching allocator. What that assumes stands at the end."
+def costs_table(results: Sequence[FlopsResult]) -> Table:
+    """What networks cost, in few digits."""
+    return tabulate(
+        (
+            Column(key="model", title="model"),
+            Column(
+                key="params",
+                title="params",
+                form=Form.SI,
+                origin=Origin.COUNTED,
+                value=lambda each: each.total.params,
             ),
+            Column(
+                key="macs",
+                title="MACs",
+                form=Form.SI,
+                origin=Origin.COUNTED,
+                value=lambda each: each.total.macs,
+            ),
+            Column(key="paper", title="the paper", origin=Origin.PUBLISHED, value=_printed),
         ),
-        items=_all_of(exhibits, "fits", "memory", "charts/memory-resnet50"),
+        results,
+        name="costs",
+        title="What it costs, counted",
+        subtitle="one image of 224x224, forward; MAC = one multiply-add, FLOPs = 2 x MACs",
     )
 
 
-def _paper(content: ReportContent, exhibits: Exhibits) -> Section:
-    verdicts = Counter(claim.verdict for claim in content.counted.claims)
-    counts = ", ".join(f"{verdicts[each]} {each}" for each in Verdict if verdicts[each])
-    return Section(
-        anchor="paper",
-        title="What the paper claims, computed again",
-        text=(f"{len(content.counted.claims)} claims: {counts}.",),
-        items=_all_of(exhibits, "table1", "table6", "paper"),
+def _printed(result: FlopsResult) -> str | None:
+    """What the paper prints of the network itself; v1.5 is a later one."""
+    if result.paper is None or result.architecture.stride_in is StrideIn.MIDDLE_3X3:
+        return None
+    return f"{result.paper.claim.printed} {result.paper.claim.unit}"
+
+
+MOST_ROWS = 16
+"""So many rows are on the front page; all stand below."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Speed:
+    """A network by one recipe on a device at all batch sizes; ``workload`` is it at batch 1."""
+
+    device: str
+    workload: Workload
+    results: tuple[BenchResult, ...]
+
+    @property
+    def latency(self) -> tuple[float | None, int | None]:
+        """The latency (s) at the smallest batch, and that batch."""
+        timed = [(batch, latency) for latency, batch in self._figures(LATENCY)]
+        batch, latency = min(timed, default=(None, None))
+        return latency, batch
+
+    @property
+    def throughput(self) -> tuple[float | None, int | None]:
+        """The most images per second, and the batch that gave them."""
+        return max(self._figures(THROUGHPUT), default=(None, None))
+
+    def _figures(self, quantity: Quantity) -> Iterator[tuple[float, int]]:
+        for result in self.results:
+            value = quantity.value(result)
+            if value is not None:
+                yield value, result.recipe.batch
+
+
+def speeds_table(devices: Sequence[MeasuredDevice]) -> Table:
+    """How fast each network is by each recipe: at its smallest batch, and at its best."""
+    several = len(devices) > 1
+    speeds = [speed for device in devices for speed in _speeds(device)]
+    places = {key: at for at, key in enumerate(dict.fromkeys(each.workload for each in speeds))}
+    # Devices stand below one another.
+    speeds.sort(key=lambda each: places[each.workload])
+    recipes = dict(zip(places, _labels(list(places)), strict=True))
+    shown = _whole_groups([each.workload for each in speeds])
+    first = devices[0].environment
+    where = "" if several else f" on {device_kind(first)} {device_name(first)}"
+    columns = (
+        Column(key="device", title="device"),
+        Column(key="model", title="model", value=lambda each: each.workload.model),
+        Column(key="recipe", title="recipe", value=lambda each: recipes[each.workload]),
+        Column(
+            key="latency_median_s",
+            title="latency",
+            form=Form.SECONDS,
+            origin=Origin.MEASURED,
+            value=lambda each: each.latency[0],
+        ),
+        Column(
+            key="latency_batch",
+            title="at batch",
+            form=Form.COUNT,
+            value=lambda each: each.latency[1],
+        ),
+        Column(
+            key="throughput_images_per_s",
+            title="most images/s",
+            form=Form.NUMBER,
+            origin=Origin.MEASURED,
+            value=lambda each: each.throughput[0],
+        ),
+        Column(
+            key="throughput_batch",
+            title="by batch",
+            form=Form.COUNT,
+            value=lambda each: each.throughput[1],
+        ),
+    )
+    return tabulate(
+        columns if several else columns[1:],
+        speeds[:shown],
+        name="speeds-by-device" if several else "speeds",
+        title=f"How fast it is{where}, measured",
+        subtitle="" if several else describe(first),
+        notes=(f"The first {shown} of {len(speeds)}; all stand below.",)
+        if shown < len(speeds)
+        else (),
     )
 
 
-def _device(device: MeasuredDevice, exhibits: Sequence[Exhibit]) -> Section:
-    environment = device.environment
-    folder = f"measured/{device.folder}/"
-    placed = [_placed(each) for each in exhibits if each.stem.startswith(folder)]
-    return Section(
-        anchor=f"on-{device.folder}",
-        title=f"Measured on {device_kind(environment)} {device_name(environment)}",
-        text=(describe(environment),),
-        items=tuple(place for places in placed for place in places),
-    )
+def _speeds(device: MeasuredDevice) -> Iterator[_Speed]:
+    groups: dict[Workload, list[BenchResult]] = {}
+    for result in device.results:
+        workload = result.workload
+        key = replace(workload, recipe=replace(workload.recipe, batch=1))
+        groups.setdefault(key, []).append(result)
+    name = device_name(device.environment)
+    for key, found in groups.items():
+        yield _Speed(device=name, workload=key, results=tuple(found))
 
 
-def _assumptions(content: ReportContent, exhibits: Exhibits) -> Section:
-    notes = content.predicted.roofline_notes if content.predicted else ()
-    return Section(
-        anchor="assumptions",
-        title="What predictions take for granted",
-        text=tuple(f"Rooflines: {note.message}" for note in notes),
-        items=_all_of(exhibits, "assumptions"),
-    )
+def _whole_groups(keys: Sequence[Workload]) -> int:
+    """How many rows are shown: no more than ``MOST_ROWS``, and all of a kind or none."""
+    ends = [at for at in range(1, len(keys)) if keys[at] != keys[at - 1]]
+    fitting = [end for end in (*ends, len(keys)) if end <= MOST_ROWS]
+    return max(fitting, default=min(len(keys), MOST_ROWS))
 
 
-def _all_of(exhibits: Exhibits, *stems: str) -> tuple[Placed, ...]:
-    """The items of those that there are."""
-    found = (exhibits[stem] for stem in stems if stem in exhibits)
-    return tuple(place for exhibit in found for place in _placed(exhibit))
+def _labels(keys: Sequence[Workload]) -> list[str]:
+    """What each recipe is called, with all that tells apart what would be called the same."""
+    words = [_recipe_words(key.recipe) for key in keys]
+    told = distinguish([(key.model, text) for key, text in zip(keys, words, strict=True)], keys)
+    return [f"{text}, {more}" if more else text for text, more in zip(words, told, strict=True)]
 
 
-def _placed(exhibit: Exhibit) -> tuple[Placed, ...]:
-    return tuple(Placed(item=item, stem=exhibit.stem) for item in exhibit.shown)
+def _recipe_words(recipe: Recipe) -> str:
+    """What is measured, without what goes without saying."""
+    usual = {MemoryFormat.CONTIGUOUS, Engine.EAGER}
+    unusual = [each.value for each in (recipe.memory_format, recipe.engine) if each not in usual]
+    return ", ".join([short_recipe(recipe), *unusual])
 
 
 def index(exhibits: Iterable[Exhibit], *, front: Sequence[Table], drawn: bool) -> str:

@@ -6,59 +6,46 @@ what is committed; what is measured lies in a folder per device and is made from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from resprof.answers.bench.launches import LaunchOptions, Progress, bench, new_run_file, silent
+from resprof.answers.bench.launches import LaunchOptions, bench, new_run_file
 from resprof.answers.bench.results import NOT_MEASURED, BenchResult
 from resprof.answers.bench.tables import measured_table
-from resprof.answers.flops.counts import flops
-from resprof.answers.networks import show
-from resprof.answers.paper.claims import check_paper
-from resprof.answers.report.content import Counted, MeasuredDevice, Predicted, ReportContent
-from resprof.answers.report.counted import counted_exhibits
-from resprof.answers.report.folder import MANIFEST, RUNS, ReportFolder
-from resprof.answers.report.measured import (
+from resprof.answers.report.content import (
     PLAN,
-    QUICK_LIMIT_S,
+    PREDICTED,
+    QUICK_PLAN,
+    MeasuredDevice,
+    Predicted,
+    ReportContent,
+    Tell,
+    counted,
     latest_runs,
     measured_device,
-    measured_exhibits,
+    predicted,
+    silent,
     workloads,
 )
-from resprof.answers.report.page import document
-from resprof.answers.report.predicted import (
-    NETWORKS,
-    predicted,
+from resprof.answers.report.exhibits import (
+    counted_exhibits,
+    exhibits,
+    measured_exhibits,
     predicted_exhibits,
     predicted_stems,
 )
+from resprof.answers.report.folder import MANIFEST, RUNS, ReportFolder
+from resprof.answers.report.page import document, index
 from resprof.errors import EnvironmentMissing
 from resprof.measure.run_file import read_run
-from resprof.model.networks import resolve, variants
-from resprof.model.published import claims, notes
-from resprof.model.recipe import Mode
+from resprof.model.recipe import Workload
 from resprof.render.document import Exhibit
-from resprof.render.drawing.pictures import is_available
+from resprof.render.drawing import is_available, png, svg
 from resprof.render.formats import forms
 from resprof.render.page import check_available as check_page_available
 from resprof.render.page import page_html
 from resprof.render.table import Table
-
-
-def counted() -> Counted:
-    """Counts everything that has a name; a second or so, without torch."""
-    architectures = [resolve(name) for name in variants()]
-    return Counted(
-        networks=tuple(flops(each) for each in architectures),
-        steps=tuple(flops(each, mode=Mode.TRAIN) for each in architectures),
-        shapes=tuple(show(each) for each in architectures),
-        claims=check_paper(),
-    )
-
-
-__all__ = ["MANIFEST", "Report", "counted_files", "measured_files", "workloads", "write_report"]
 
 Texts = dict[str, str]
 """Texts by their path below the report's folder."""
@@ -89,8 +76,7 @@ def write_report(
     quick: bool = False,
     force: bool = False,
     measure: bool = True,
-    say: Callable[[str], None] = lambda _: None,
-    progress: Progress = silent,
+    tell: Tell = silent,
 ) -> Report:
     """Counts, checks, measures and predicts, and writes all of it below ``folder``.
 
@@ -102,10 +88,11 @@ def write_report(
     """
     check_page_available()
     opened = ReportFolder.opened(folder, force=force)
-    networks = NETWORKS[:1] if quick else NETWORKS
+    networks = PREDICTED[:1] if quick else PREDICTED
+    tell(0, 0, "counting every network")
     costs = counted()
-    exhibits = counted_exhibits(costs)
-    stems = [*(each.stem for each in exhibits), *predicted_stems(networks)]
+    listed = list(counted_exhibits(costs))
+    stems = [*(each.stem for each in listed), *predicted_stems(networks)]
     opened.refuse_foreign([*_names(stems), INDEX, INDEX_MD, MANIFEST])
     opened.refuse_in_the_way(["measured", *([RUNS] if measure else []), *opened.owned])
     drawn = is_available()
@@ -113,14 +100,14 @@ def write_report(
     failed: tuple[BenchResult, ...] = ()
     if measure:
         with new_run_file(folder / RUNS, otherwise="name another folder with --out") as run_file:
-            _say_counted(say)
-            opened = opened.claimed(_texts(exhibits, drawn=drawn))
-            opened.write(_texts(exhibits, drawn=drawn))
-            failed = _measure(run_file, quick=quick, progress=progress)
-    foretold, unpredicted = _predicted(networks, say)
+            texts = _texts(listed, drawn=drawn)
+            opened = opened.claimed(texts)
+            opened.write(texts)
+            failed = _measure(run_file, quick=quick, tell=tell)
+    foretold, unpredicted = _predicted(networks, tell)
     devices, unread = latest_runs(folder / RUNS, run_file)
     content = ReportContent(counted=costs, predicted=foretold, measured=devices)
-    files = written_files(content, say=say)
+    files = written_files(content, tell=tell)
     opened.refuse_foreign(files)
     opened = opened.claimed(files)
     opened.write(files)
@@ -143,10 +130,9 @@ def counted_files() -> Texts:
     return _texts(counted_exhibits(counted()), drawn=is_available())
 
 
-def predicted_files(networks: Sequence[str] = NETWORKS) -> Texts:
+def predicted_files(networks: Sequence[str] = PREDICTED) -> Texts:
     """The predicted tables and the numbers of charts of these networks, each in three forms."""
-    found = predicted_exhibits(predicted(networks), counted())
-    return _texts(found, drawn=is_available())
+    return _texts(predicted_exhibits(predicted(networks)), drawn=is_available())
 
 
 def measured_files(run_file: Path) -> tuple[Texts, Table]:
@@ -156,55 +142,41 @@ def measured_files(run_file: Path) -> tuple[Texts, Table]:
     return texts, measured_table(device.environment, device.results)
 
 
-def written_files(
-    content: ReportContent, *, say: Callable[[str], None] = lambda _: None
-) -> dict[str, str | bytes]:
+def written_files(content: ReportContent, *, tell: Tell = silent) -> dict[str, str | bytes]:
     """Everything that is written of a report's content: tables, charts and pages."""
-    from resprof.answers.report.page import index
-
-    exhibits = _exhibits(content)
-    charts = [(each.stem, each.chart) for each in exhibits if each.chart is not None]
-    files: dict[str, str | bytes] = {}
-    pictures: Texts = {}
+    shown = exhibits(content)
     drawn = is_available()
-    files |= _texts(exhibits, drawn=drawn)
-    page = document(content, exhibits)
-    if drawn:
-        from resprof.render.drawing.pictures import png, svg
-
-        say(f"drawing {len(charts)} charts")
-        pictures = {stem: svg(chart) for stem, chart in charts}
-        files |= {f"{stem}.svg": picture for stem, picture in pictures.items()}
-        files |= {f"{stem}.png": png(picture) for stem, picture in pictures.items()}
+    files: dict[str, str | bytes] = {**_texts(shown, drawn=drawn)}
+    charts = [(each.stem, each.chart) for each in shown if drawn and each.chart is not None]
+    pictures: Texts = {}
+    for number, (stem, chart) in enumerate(charts):
+        tell(number, len(charts), f"drawing {chart.name}")
+        pictures[stem] = svg(chart)
+        files[f"{stem}.svg"] = pictures[stem]
+        files[f"{stem}.png"] = png(pictures[stem])
+    page = document(content, shown)
     tables = [placed.item for placed in page.front if isinstance(placed.item, Table)]
-    files[INDEX_MD] = index(exhibits, front=tables, drawn=drawn)
+    files[INDEX_MD] = index(shown, front=tables, drawn=drawn)
     files[INDEX] = page_html(page, pictures)
     return files
 
 
-def _exhibits(content: ReportContent) -> list[Exhibit]:
-    found = [*counted_exhibits(content.counted)]
-    if content.predicted is not None:
-        found += predicted_exhibits(content.predicted, content.counted)
-    for device in content.measured:
-        found += measured_exhibits(device)
-    return found
-
-
-def _measure(run_file: Path, *, quick: bool, progress: Progress) -> tuple[BenchResult, ...]:
+def _measure(run_file: Path, *, quick: bool, tell: Tell) -> tuple[BenchResult, ...]:
     """Fills the run file; returns what could not be measured."""
-    plan = replace(PLAN, time_limit_s=QUICK_LIMIT_S) if quick else PLAN
-    options = LaunchOptions(plan=plan)
+
+    def progress(done: int, total: int, workload: Workload) -> None:
+        recipe = workload.recipe
+        tell(done, total, f"measuring {workload.model} {recipe.mode} batch {recipe.batch}")
+
+    options = LaunchOptions(plan=QUICK_PLAN if quick else PLAN)
     benched = bench(workloads(quick=quick), run_file, options, predict=False, progress=progress)
     return tuple(result for result in benched.results if result.outcome in NOT_MEASURED)
 
 
-def _predicted(
-    networks: Sequence[str], say: Callable[[str], None]
-) -> tuple[Predicted | None, list[str]]:
+def _predicted(networks: Sequence[str], tell: Tell) -> tuple[Predicted | None, list[str]]:
     """What is predicted, or why nothing is: a report of runs can be made without torch."""
     try:
-        return predicted(networks, say=say), []
+        return predicted(networks, tell=tell), []
     except EnvironmentMissing as error:
         return None, [f"nothing is predicted: {error.message}"]
 
@@ -230,7 +202,3 @@ def _texts(exhibits: Iterable[Exhibit], *, drawn: bool) -> Texts:
 
 def _names(stems: Iterable[str]) -> list[str]:
     return [f"{stem}.{suffix}" for stem in stems for suffix in _SUFFIXES]
-
-
-def _say_counted(say: Callable[[str], None]) -> None:
-    say(f"counted {len(variants())} networks and {len(claims()) + len(notes())} claims")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from resprof.cli.output import Force, emit, say, stdout_screen
+from resprof.cli.progress import progress
 from resprof.cli.stopped import Stopped
 from resprof.errors import EXIT_OK, NotMeasured, UsageError
-from resprof.model.recipe import Workload
 
 
 def report(
@@ -33,17 +32,9 @@ def report(
 
     if not out.strip():
         raise UsageError("--out names no folder", hint="name one, such as --out reports")
-    # Lines between configurations, on a terminal only: nothing is drawn while a child measures.
-    tell = say if sys.stderr.isatty() else _nothing
-
-    def progress(done: int, total: int, workload: Workload) -> None:
-        recipe = workload.recipe
-        tell(f"[{done + 1}/{total}] measuring {workload.model} {recipe.mode} batch {recipe.batch}")
-
     try:
-        written = write_report(
-            Path(out), quick=quick, force=force, measure=measure, say=tell, progress=progress
-        )
+        with progress() as tell:
+            written = write_report(Path(out), quick=quick, force=force, measure=measure, tell=tell)
     except Stopped as stopped:
         stopped.hint = (
             f"what was measured is kept under {Path(out) / 'runs'}; show it with --no-measure"
@@ -61,7 +52,3 @@ def report(
     for result in written.failed:
         say(f"not measured: {result.key}: {result.message}")
     return NotMeasured.exit_code if written.failed else EXIT_OK
-
-
-def _nothing(_: str) -> None:
-    """Off a terminal there is nobody to tell."""

@@ -31,9 +31,11 @@ MOST_SERIES = len(COLORS)
 """More lines than this nobody tells apart."""
 
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-"""The first comes with the renderer, so text takes the same room on every machine; the others have
-the same widths."""
+"""The first comes with the renderer, so that a layout is the same on every machine, the second and
+third have its widths. A browser may have none of them, so layouts leave room for wider letters."""
 TEXT_PX, LABEL_PX = 12, 11
+LABEL: dict[str, Any] = {"fontSize": LABEL_PX, "color": BLACK}
+"""A text within the chart."""
 WIDTH, HEIGHT = 560, 300
 
 _STROKES = (
@@ -49,9 +51,8 @@ _STROKES = (
 """What is drawn in white over each colour of a bar, in tiles of 8 by 8."""
 
 
-def pattern(index: int) -> str:
-    """The fill of bars of the series of that number."""
-    return f"url(#{_pattern_id(index)})"
+PATTERNS = tuple(f"url(#resprof-pattern-{index})" for index in range(MOST_SERIES))
+"""The fill of the bars of each series."""
 
 
 def pattern_definitions() -> str:
@@ -65,21 +66,17 @@ def _tile(index: int) -> str:
         f'<path d="{_STROKES[index]}" stroke="#fff" stroke-width="1.5"/>' if _STROKES[index] else ""
     )
     return (
-        f'<pattern id="{_pattern_id(index)}" width="8" height="8" patternUnits="userSpaceOnUse">'
+        f'<pattern id="resprof-pattern-{index}" width="8" height="8" patternUnits="userSpaceOnUse">'
         f'<rect width="8" height="8" fill="{COLORS[index]}"/>{stroke}</pattern>'
     )
 
 
-def _pattern_id(index: int) -> str:
-    return f"resprof-pattern-{index}"
-
-
-def config(key_columns: int) -> dict[str, Any]:
+def config(*, key_columns: int) -> dict[str, Any]:
     """What every chart has in common; the key has so many columns."""
     return {
         "background": "white",
         "font": FONT,
-        "padding": {"left": 8, "right": 16, "top": 8, "bottom": 8},
+        "padding": {"left": 20, "right": 20, "top": 8, "bottom": 8},
         "view": {"stroke": RULE},
         "title": {
             "anchor": "start",
@@ -106,6 +103,7 @@ def config(key_columns: int) -> dict[str, Any]:
             "titlePadding": 8,
         },
         "legend": {
+            "columnPadding": 30,  # a font that is wider than the first one needs it
             "columns": key_columns,
             "labelColor": BLACK,
             "labelFontSize": TEXT_PX,
