@@ -7,8 +7,10 @@ measures.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -51,29 +53,35 @@ def _redraws(stream: TextIO) -> bool:
 def _bar() -> Iterator[Tell]:
     """Steps, how long they have taken and the time that is left, in one line."""
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     with Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
-        TimeRemainingColumn(compact=True),
+        TextColumn("{task.fields[left]}"),
         console=Console(stderr=True),
         auto_refresh=False,
         transient=True,
         redirect_stdout=False,
     ) as bar:
-        task = bar.add_task("", total=None)
+        task = bar.add_task("getting ready", total=None, left="")
+        bar.refresh()
+
+        started = time.monotonic()
 
         def tell(done: int, total: int, step: str) -> None:
+            nonlocal started
             if not done:  # a first step; what went before was other work
-                bar.reset(task, total=total or None)
-            bar.update(task, completed=done, total=total or None, description=step, refresh=True)
+                started = time.monotonic()
+            left = (time.monotonic() - started) / done * (total - done) if done else None
+            bar.update(
+                task,
+                completed=done,
+                total=total or None,
+                description=step,
+                left=f"about {math.ceil(left)} s left" if left is not None else "",
+                refresh=True,
+            )
 
         yield tell

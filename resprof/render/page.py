@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,11 +30,12 @@ _PRINTED_PRIORITY = 2
 
 def check_available() -> None:
     """Raises ``EnvironmentMissing`` where what fills the template is not installed."""
-    if find_spec("jinja2") is None:
+    try:
+        import jinja2  # noqa: F401 # whether it is there
+    except ImportError:
         raise EnvironmentMissing(
-            "a page needs jinja2, which is not installed",
-            hint="install it: pip install jinja2",
-        )
+            "a page needs jinja2, which is not installed", hint="install it: pip install jinja2"
+        ) from None
 
 
 def page_html(document: Document, pictures: Mapping[str, str]) -> str:

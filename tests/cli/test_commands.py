@@ -194,6 +194,17 @@ def test_a_file_is_written_whole_and_not_replaced_without_force(
     assert [entry.name for entry in tmp_path.iterdir()] == [file.name]
 
 
+def test_a_page_without_what_fills_it_is_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    code, out, err = run(capsys, "bench", "cifar-resnet8", "--format", "html")
+    assert (code, out) == (3, "")
+    error, hint = err.splitlines()
+    assert "jinja2" in error
+    assert "pip install jinja2" in hint
+
+
 def test_a_folder_is_no_output_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (tmp_path / "x.json").mkdir()
     code, _, err = run(capsys, "flops", "resnet50", "-o", str(tmp_path / "x.json"), "--force")

@@ -56,6 +56,7 @@ def test_a_bar_goes_when_the_work_is_done() -> None:
     assert [step for step in SHOWN if step in shown] == SHOWN
     assert "0/2" in shown
     assert "1/2" in shown
+    assert "about 1 s left" in shown
     _, _, after = shown.rpartition("a second step")
     assert CLEARED in after
     assert not after.rpartition(CLEARED)[2].strip()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib import metadata
@@ -17,19 +18,28 @@ from pathlib import Path
 
 import pytest
 
-from resprof.answers.report.content import Predicted, predicted, workloads
-from resprof.answers.report.folder import MANIFEST, ReportFolder, manifest_text
-from resprof.answers.report.report import (
-    counted_files,
-    measured_files,
-    predicted_files,
-    write_report,
+from resprof.answers.report.content import (
+    Predicted,
+    counted,
+    measured_device,
+    predicted,
+    workloads,
 )
+from resprof.answers.report.exhibits import (
+    counted_exhibits,
+    measured_exhibits,
+    predicted_exhibits,
+)
+from resprof.answers.report.folder import MANIFEST, ReportFolder, manifest_text
+from resprof.answers.report.report import write_report
 from resprof.counting.walk import count
 from resprof.errors import EnvironmentMissing, UsageError
 from resprof.measure.run import Outcome
+from resprof.measure.run_file import read_run
 from resprof.model.environment import Environment
 from resprof.model.networks import resolve, variants
+from resprof.render.document import Exhibit
+from resprof.render.formats import forms
 from tests.jobs.stand_in import ScriptedChild, quiet
 from tests.jobs.stand_in_child import environment_of
 
@@ -54,6 +64,16 @@ def _small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: False)
 
 
+def _texts(exhibits: Iterable[Exhibit]) -> dict[str, str]:
+    """What the exhibits' files hold, but for pictures."""
+    return {name: text for each in exhibits for name, text in forms(each, drawn=True).items()}
+
+
+@cache
+def counted_files() -> dict[str, str]:
+    return _texts(counted_exhibits(counted()))
+
+
 @pytest.mark.parametrize("name", counted_files())
 def test_the_committed_counts_are_what_the_tool_writes(name: str) -> None:
     assert (REPORTS / name).read_text(encoding="utf-8") == counted_files()[name]
@@ -65,7 +85,7 @@ def test_the_committed_measurements_are_made_from_the_committed_runs() -> None:
     assert measured
     texts: dict[str, str] = {}
     for run_file in sorted((REPORTS / "runs").glob("*.jsonl")):
-        texts |= measured_files(run_file)[0]
+        texts |= _texts(measured_exhibits(measured_device(read_run(run_file))))
     for name in measured:
         assert (REPORTS / name).read_text(encoding="utf-8") == texts[name]
 
@@ -76,7 +96,7 @@ def test_the_committed_predictions_are_what_the_tool_writes() -> None:
         pytest.skip(
             f"a prediction is of the torch that is installed, these are of {PREDICTED_WITH}"
         )
-    for name, text in predicted_files().items():
+    for name, text in _texts(predicted_exhibits(predicted())).items():
         assert (REPORTS / name).read_text(encoding="utf-8") == text
 
 

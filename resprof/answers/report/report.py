@@ -23,7 +23,6 @@ from resprof.answers.report.content import (
     Tell,
     counted,
     latest_runs,
-    measured_device,
     predicted,
     silent,
     workloads,
@@ -31,14 +30,11 @@ from resprof.answers.report.content import (
 from resprof.answers.report.exhibits import (
     counted_exhibits,
     exhibits,
-    measured_exhibits,
-    predicted_exhibits,
     predicted_stems,
 )
 from resprof.answers.report.folder import MANIFEST, RUNS, ReportFolder
 from resprof.answers.report.page import document, index
 from resprof.errors import EnvironmentMissing
-from resprof.measure.run_file import read_run
 from resprof.model.recipe import Workload
 from resprof.render.document import Exhibit
 from resprof.render.drawing import is_available, png, svg
@@ -123,23 +119,6 @@ def write_report(
         failed=failed,
         notes=(*incomplete, *_removed(removed)),
     )
-
-
-def counted_files() -> Texts:
-    """The counted tables of every network and the paper's claims, each in three forms."""
-    return _texts(counted_exhibits(counted()), drawn=is_available())
-
-
-def predicted_files(networks: Sequence[str] = PREDICTED) -> Texts:
-    """The predicted tables and the numbers of charts of these networks, each in three forms."""
-    return _texts(predicted_exhibits(predicted(networks)), drawn=is_available())
-
-
-def measured_files(run_file: Path) -> tuple[Texts, Table]:
-    """The tables of a run file, under a folder named after its device."""
-    device = measured_device(read_run(run_file))
-    texts = _texts(measured_exhibits(device), drawn=is_available())
-    return texts, measured_table(device.environment, device.results)
 
 
 def written_files(content: ReportContent, *, tell: Tell = silent) -> dict[str, str | bytes]:
