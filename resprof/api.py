@@ -1,4 +1,4 @@
-"""What a notebook calls; the command line is a thin shell over the same jobs.
+"""What a notebook calls; the command line is a thin shell over the same answers.
 
 Counting takes a millisecond and loads no torch. ``build`` loads torch and ``frame`` pandas, each
 when it is called; ``predict_memory`` and ``budget`` load torch for what was not traced before.
@@ -10,13 +10,13 @@ options of the command; whatever does not exist or is out of range raises
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, SupportsIndex, Unpack
+from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Unpack
 
 from resprof.counting import walk
 from resprof.counting.cost import NetworkCost
-from resprof.errors import UsageError
+from resprof.errors import Note, UsageError
 from resprof.memory.budget import MARGIN
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
 from resprof.model.networks import Image, resolve, sides
@@ -30,11 +30,20 @@ if TYPE_CHECKING:
     from resprof.answers.compare.comparison import ComparedResult
     from resprof.answers.memory.budget import BudgetResult
     from resprof.answers.roofline.bounds import RooflineResult
-    from resprof.answers.sheets import Result
     from resprof.memory.overlay import Calibration
     from resprof.memory.prediction import MemoryResult
     from resprof.model.published import CheckedClaim
     from resprof.render.table import Table
+
+    Result = (
+        Architecture
+        | NetworkCost
+        | CheckedClaim
+        | ComparedResult
+        | RooflineResult
+        | MemoryResult
+        | BudgetResult
+    )
 
 
 def architecture(
@@ -152,20 +161,39 @@ def predict_memory(
     how large cuBLAS's workspace is, ``calibration``, the file of a device, all that was measured
     there; one of them at most.
     """
-    from resprof.answers.devices import capability_of
-    from resprof.answers.memory import prediction
-    from resprof.memory.rules import AllocatorKind
-
     chosen = _network(model, image)
     asked = _recipe(chosen, mode, batch, recipe)
+    results, _ = predictions(
+        chosen, [asked], expandable=expandable, device=device, calibration=calibration
+    )
+    return results[0]
+
+
+def predictions(
+    network: Architecture,
+    recipes: Sequence[Recipe],
+    *,
+    expandable: bool,
+    device: str | None,
+    calibration: str | Path | None,
+) -> tuple[tuple[MemoryResult, ...], tuple[Note, ...]]:
+    """The same for several recipes, and what all that assumes."""
+    from resprof.answers.devices import capability_of
+    from resprof.answers.memory.prediction import predict_memory
+    from resprof.memory.rules import AllocatorKind
+
     calibrated = _calibration(calibration)
-    return prediction.predict_memory(
-        chosen,
-        asked,
-        calibration=calibrated,
-        capability=capability_of(device, calibrated, [asked.precision]),
-        kind=AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT,
-    )[0]
+    capability = capability_of(device, calibrated, [recipe.precision for recipe in recipes])
+    return _with_notes(
+        predict_memory(
+            network,
+            recipe,
+            calibration=calibrated,
+            capability=capability,
+            kind=AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT,
+        )
+        for recipe in recipes
+    )
 
 
 def budget(
@@ -189,23 +217,62 @@ def budget(
     5%. ``grid`` asks by precision, optimiser and checkpointing too. The others are as in
     ``predict_memory``.
     """
+    chosen = _network(model, image)
+    asked = _recipe(chosen, mode, 1, recipe)
+    results, _ = budgets(
+        [(chosen, asked)],
+        memory=memory,
+        device=device,
+        calibration=calibration,
+        used=used,
+        margin=margin,
+        grid=grid,
+    )
+    return results[0]
+
+
+def budgets(
+    workloads: Sequence[tuple[Architecture, Recipe]],
+    *,
+    memory: str | SupportsIndex | None,
+    device: str | None,
+    calibration: str | Path | None,
+    used: str | SupportsIndex,
+    margin: str | float,
+    grid: bool,
+) -> tuple[tuple[BudgetResult, ...], tuple[Note, ...]]:
+    """The same for several workloads of one precision, and what all that assumes."""
     from resprof.answers.devices import memory_and_capability
     from resprof.answers.memory.budget import largest_batch
 
-    chosen = _network(model, image)
-    asked = _recipe(chosen, mode, 1, recipe)
     calibrated = _calibration(calibration)
-    total, capability = memory_and_capability(memory, device, calibrated, asked.precision)
-    return largest_batch(
-        chosen,
-        asked,
-        total_bytes=total,
-        used_bytes=as_size(used, "used"),
-        margin=as_share(margin, "margin"),
-        calibration=calibrated,
-        capability=capability,
-        grid=grid,
-    )[0]
+    precision = workloads[0][1].precision
+    total, capability = memory_and_capability(memory, device, calibrated, precision)
+    used_bytes, share = as_size(used, "used"), as_share(margin, "margin")
+    return _with_notes(
+        largest_batch(
+            network,
+            recipe,
+            total_bytes=total,
+            used_bytes=used_bytes,
+            margin=share,
+            calibration=calibrated,
+            capability=capability,
+            grid=grid,
+        )
+        for network, recipe in workloads
+    )
+
+
+Found = TypeVar("Found")
+
+
+def _with_notes(
+    answers: Iterable[tuple[Found, tuple[Note, ...]]],
+) -> tuple[tuple[Found, ...], tuple[Note, ...]]:
+    """The results, and each note once."""
+    results, notes = zip(*answers, strict=True)
+    return results, tuple(dict.fromkeys(note for each in notes for note in each))
 
 
 def frame(results: Table | Result | Iterable[Result]) -> pd.DataFrame:
@@ -216,16 +283,66 @@ def frame(results: Table | Result | Iterable[Result]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    from resprof.answers.sheets import sheets
     from resprof.render.table import Table
 
     if isinstance(results, Table):
         tables: Sequence[Table] = [results]
     else:
-        tables = sheets(tuple(results) if isinstance(results, Iterable) else (results,))
+        tables = _sheets(tuple(results) if isinstance(results, Iterable) else (results,))
     columns = [column.key for column in tables[0].columns]
     rows = [row for table in tables for row in table.rows]
     return pd.DataFrame(rows, columns=pd.Index(columns))
+
+
+_HINT = "give what one of resprof's functions returns, or a list of what the same one returned"
+
+
+def _sheets(results: Sequence[Result]) -> Sequence[Table]:
+    """The rows of results of one kind, in tables with the same columns.
+
+    Raises ``UsageError`` where there are none, more than one kind, or one that has no rows.
+    """
+    kinds = {type(result) for result in results}
+    if len(kinds) != 1:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        what = f"results of several kinds share no rows: {names}" if kinds else "no results"
+        raise UsageError(what, hint=_HINT)
+    (kind,) = kinds
+    sheet = _rows_of().get(kind)
+    if sheet is None:
+        raise UsageError(f"there are no rows of a {kind.__name__}", hint=_HINT)
+    return sheet(results)
+
+
+def _rows_of() -> Mapping[type, Callable[[Sequence[Any]], Sequence[Table]]]:
+    """Every kind of result with the rows that its command writes as CSV."""
+    from resprof.answers.compare.comparison import ComparedResult
+    from resprof.answers.compare.tables import compare_sheet
+    from resprof.answers.flops.counts import flops
+    from resprof.answers.flops.tables import long_table as counts_sheet
+    from resprof.answers.memory.budget import BudgetResult, budget_sheets
+    from resprof.answers.memory.prediction import memory_sheet
+    from resprof.answers.networks import show, show_rows_table
+    from resprof.answers.paper.tables import claims_table
+    from resprof.answers.roofline.bounds import RooflineResult
+    from resprof.answers.roofline.tables import long_table as roofline_sheet
+    from resprof.memory.prediction import MemoryResult
+    from resprof.model.published import CheckedClaim
+
+    def compared(results: Sequence[ComparedResult]) -> Sequence[Table]:
+        baselines = [result.baseline for result in results]
+        candidates = [result.candidate for result in results]
+        return [compare_sheet(list(dict.fromkeys([*baselines, *candidates])), results)]
+
+    return {
+        Architecture: lambda networks: [show_rows_table([show(each) for each in networks])],
+        NetworkCost: lambda costs: [counts_sheet([flops(cost.architecture) for cost in costs])],
+        CheckedClaim: lambda claims: [claims_table(claims)],
+        ComparedResult: compared,
+        RooflineResult: lambda results: [roofline_sheet(results)],
+        MemoryResult: lambda results: [memory_sheet(results)],
+        BudgetResult: budget_sheets,
+    }
 
 
 def _network(network: str | Architecture, image: Image | None = None) -> Architecture:

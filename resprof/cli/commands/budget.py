@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,6 @@ from resprof.memory.budget import MARGIN
 from resprof.model.recipe import TRAINING, Mode
 from resprof.render.answer import Answer
 from resprof.render.table import Table
-from resprof.units import parse_share, parse_size
 
 
 @grouped
@@ -46,40 +44,23 @@ def budget(
 ) -> int:
     """Find the largest batch for a memory budget, without a GPU."""
     out = output.checked()
-    from resprof.answers.devices import memory_and_capability
-    from resprof.answers.memory.budget import (
-        budget_sheets,
-        budget_table,
-        grid_table,
-        largest_batch,
-    )
+    from resprof.answers.memory.budget import budget_sheets, budget_table, grid_table
     from resprof.answers.workloads import assumptions_table
-    from resprof.memory.overlay import read_calibration
+    from resprof.api import budgets
 
-    calibrated = read_calibration(Path(calibration)) if calibration is not None else None
-    total, capability = memory_and_capability(memory, device, calibrated, asked["precision"])
-    in_use, kept_free = parse_size(used, "used"), parse_share(margin, "margin")
-    architectures = [network.of(model) for model in models]
-    recipes = [
-        recipe
-        for architecture in architectures
-        for recipe in opt.recipes(architecture, asked | how | {"batch": 1})
-    ]
-    found = [
-        largest_batch(
-            architecture,
-            recipe,
-            total_bytes=total,
-            used_bytes=in_use,
-            margin=kept_free,
-            calibration=calibrated,
-            capability=capability,
-            grid=grid,
-        )
-        for architecture, recipe in zip(architectures, recipes, strict=True)
-    ]
-    results = tuple(result for result, _ in found)
-    notes = tuple(dict.fromkeys(note for _, assumed in found for note in assumed))
+    results, notes = budgets(
+        [
+            (architecture, recipe)
+            for architecture in map(network.of, models)
+            for recipe in opt.recipes(architecture, asked | how | {"batch": 1})
+        ],
+        memory=memory,
+        device=device,
+        calibration=calibration,
+        used=used,
+        margin=margin,
+        grid=grid,
+    )
     grids = [grid_table(result) for result in results if result.grid is not None]
 
     def tables() -> list[Table]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -40,32 +39,13 @@ def memory(
     out = output.checked()
     architecture = network.of(model)
     recipes = opt.recipes(architecture, asked | how)
-    from resprof.answers.devices import capability_of
-    from resprof.answers.memory.prediction import (
-        memory_overview,
-        memory_sheet,
-        memory_tables,
-        predict_memory,
-    )
+    from resprof.answers.memory.prediction import memory_overview, memory_sheet, memory_tables
     from resprof.answers.workloads import assumptions_table
-    from resprof.memory.overlay import read_calibration
-    from resprof.memory.rules import AllocatorKind
+    from resprof.api import predictions
 
-    kind = AllocatorKind.EXPANDABLE if expandable else AllocatorKind.DEFAULT
-    calibrated = read_calibration(Path(calibration)) if calibration is not None else None
-    capability = capability_of(device, calibrated, [recipe.precision for recipe in recipes])
-    found = [
-        predict_memory(
-            architecture,
-            recipe,
-            calibration=calibrated,
-            capability=capability,
-            kind=kind,
-        )
-        for recipe in recipes
-    ]
-    results = tuple(result for result, _ in found)
-    notes = tuple(dict.fromkeys(note for _, assumed in found for note in assumed))
+    results, notes = predictions(
+        architecture, recipes, expandable=expandable, device=device, calibration=calibration
+    )
     out.write(
         Answer(command="memory", results=results, notes=notes),
         tables=lambda: (
