@@ -44,11 +44,6 @@ class CheckedWindow:
     last: int
     fits_above: tuple[int, ...]
 
-    @property
-    def monotone(self) -> bool:
-        """Whether no checked batch fits above one that does not."""
-        return not self.fits_above
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
