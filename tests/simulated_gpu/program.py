@@ -60,7 +60,6 @@ class SimulatedDevice:
         self,
         *arguments: str | Path,
         codes: Sequence[int] = (0,),
-        nvml: bool = True,
         **settings: Any,
     ) -> subprocess.CompletedProcess[str]:
         """Runs a command of resprof, which ends with one of those exit codes."""
