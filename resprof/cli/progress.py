@@ -1,8 +1,7 @@
 """Progress on stderr, for a person at a terminal: a bar that goes when the work is done.
 
 The one door of rich, which is loaded only where there is a terminal to draw on. There is no thread
-that redraws: what is on the screen changes when a step is told and stays as it is while a child
-measures.
+that redraws: the screen changes when a step begins, and stays as it is while a child measures.
 """
 
 from __future__ import annotations

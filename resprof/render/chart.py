@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from operator import itemgetter
 
-from resprof.render.table import Column, Form, Origin, Table, Value
+from resprof.render.table import Column, Form, Origin, Table, tabulate
 
 
 class ChartKind(StrEnum):
@@ -19,8 +20,8 @@ class ChartKind(StrEnum):
     """Bars that lie, for categories with long names."""
     LINES = "lines"
     """Over a number: series joined by a line, or marked one by one."""
-    COURSE = "course"
-    """One thing after the other: a value holds until the next point."""
+    TIMELINE = "timeline"
+    """One event after the other: a value holds until the next point."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,41 +142,37 @@ def slug(name: str) -> str:
 
 def chart_table(chart: Chart) -> Table:
     """A row for each point, limits as rows of their own; intervals and labels where there are."""
+    points = [(each.name, each.origin, p.x, p) for each in chart.series for p in each.points]
+    limits = [(each.label, each.origin, None, Point(x="", y=each.y)) for each in chart.guides]
     origin = chart.origins[0] if len(chart.origins) == 1 else None
-    points = [(series, point) for series in chart.series for point in series.points]
-    intervals = any(point.low is not None for _, point in points)
-    labels = any(point.label for _, point in points)
+
+    def number(key: str, title: str, end: str) -> Column:
+        form = chart.y.form
+        return Column(
+            key=key, title=title, form=form, origin=origin, value=lambda row: getattr(row[3], end)
+        )
+
     columns = [
-        Column(key="series", title="series"),
-        Column(key="origin", title="kind of number", priority=1),
-        Column(key=chart.x.key, title=chart.x.title or chart.x.key, form=chart.x.form),
-        _value(chart.y, chart.y.key, chart.y.title, origin),
+        Column(key="series", title="series", value=itemgetter(0)),
+        Column(key="origin", title="kind of number", priority=1, value=itemgetter(1)),
+        Column(
+            key=chart.x.key,
+            title=chart.x.title or chart.x.key,
+            form=chart.x.form,
+            value=itemgetter(2),
+        ),
+        number(chart.y.key, chart.y.title, "y"),
     ]
-    if intervals:
-        columns += [
-            _value(chart.y, f"{chart.y.key}_low", "from", origin),
-            _value(chart.y, f"{chart.y.key}_high", "to", origin),
-        ]
-    if labels:
-        columns.append(Column(key="label", title="label"))
-    rows = [_row(series, point, intervals, labels) for series, point in points]
-    blank = (None,) * (len(columns) - 4)
-    rows += [(guide.label, guide.origin.value, None, guide.y, *blank) for guide in chart.guides]
-    return Table(
+    if any(point.low is not None for *_, point in points):
+        columns.append(number(f"{chart.y.key}_low", "from", "low"))
+        columns.append(number(f"{chart.y.key}_high", "to", "high"))
+    if any(point.label for *_, point in points):
+        columns.append(Column(key="label", title="label", value=lambda row: row[3].label))
+    return tabulate(
+        columns,
+        [*points, *limits],
         name=chart.name,
         title=chart.title,
         subtitle=chart.subtitle,
-        columns=tuple(columns),
-        rows=tuple(rows),
         notes=chart.notes,
     )
-
-
-def _row(series: Series, point: Point, intervals: bool, labels: bool) -> tuple[Value, ...]:
-    ends = (point.low, point.high) if intervals else ()
-    label = (point.label,) if labels else ()
-    return (series.name, series.origin.value, point.x, point.y, *ends, *label)
-
-
-def _value(axis: Axis, key: str, title: str, origin: Origin | None) -> Column:
-    return Column(key=key, title=title, form=axis.form, origin=origin)

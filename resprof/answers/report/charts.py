@@ -69,14 +69,14 @@ def batch_charts(environment: Environment, results: Sequence[BenchResult]) -> It
 def _groups(
     results: Iterable[BenchResult], metric: Metric
 ) -> Iterator[tuple[Recipe, tuple[Series, ...]]]:
-    """Networks of one recipe, as many together as can be told apart."""
+    """Networks of one recipe, as many together as can be distinguished."""
     by_recipe: dict[Recipe, dict[Workload, list[BenchResult]]] = {}
     for result in results:
         recipe = replace(result.recipe, batch=1)
         networks = by_recipe.setdefault(recipe, {})
         networks.setdefault(replace(result.workload, recipe=recipe), []).append(result)
     for recipe, networks in by_recipe.items():
-        names = _apart([network_text(network) for network in networks], list(networks))
+        names = distinct_names([network_text(network) for network in networks], list(networks))
         series = [
             Series(name=name, origin=Origin.MEASURED, points=points)
             for name, members in zip(names, networks.values(), strict=True)
@@ -86,10 +86,13 @@ def _groups(
             yield recipe, tuple(series[start : start + MOST_SERIES])
 
 
-def _apart(names: Sequence[str], workloads: Sequence[Workload]) -> list[str]:
-    """The names, each with what tells it from those that would be called the same."""
-    told = distinguish(names, workloads)
-    return [f"{name}, {more}" if more else name for name, more in zip(names, told, strict=True)]
+def distinct_names(
+    names: Sequence[str], workloads: Sequence[Workload], models: Sequence[str] = ()
+) -> list[str]:
+    """The names, each with what distinguishes its workload from others of that name (and model)."""
+    keys = list(zip(models, names, strict=True)) if models else names
+    more = distinguish(keys, workloads)
+    return [f"{name}, {text}" if text else name for name, text in zip(names, more, strict=True)]
 
 
 def _points(members: Iterable[BenchResult], metric: Metric) -> tuple[Point, ...]:
@@ -138,7 +141,7 @@ def energy_chart(environment: Environment, results: Sequence[BenchResult]) -> Ch
     measured = [each for each in results if ENERGY.value(each) is not None][:MOST_BARS]
     if not measured:
         return None
-    names = _apart([_name(each) for each in measured], [each.workload for each in measured])
+    names = distinct_names([_name(each) for each in measured], [each.workload for each in measured])
     return Chart(
         name="energy",
         title=f"Energy per image, measured on {device_kind(environment)} "
@@ -297,11 +300,11 @@ def stages_chart(
         _shares("parameters", Origin.COUNTED, stages, params, counts.total.params),
     ]
     if measured is not None and measured.memory.stages:
-        held = {each.stage: each.activation_bytes for each in measured.memory.stages}
-        series.append(_shares("activations", Origin.MEASURED, stages, held, sum(held.values())))
+        kept = {each.stage: each.activation_bytes for each in measured.memory.stages}
+        series.append(_shares("activations", Origin.MEASURED, stages, kept, sum(kept.values())))
     elif predicted is not None:
-        held = {row.stage: row.activation_bytes for row in predicted.rows}
-        series.append(_shares("activations", Origin.PREDICTED, stages, held, sum(held.values())))
+        kept = {row.stage: row.activation_bytes for row in predicted.rows}
+        series.append(_shares("activations", Origin.PREDICTED, stages, kept, sum(kept.values())))
     if measured is not None and any(tile.stage for tile in measured.tiles):
         times = _times(measured)
         series.append(_shares("time", Origin.MEASURED, stages, times, sum(times.values())))
@@ -355,7 +358,7 @@ def timeline_chart(timeline: MemoryTimeline) -> Chart:
         name=f"timeline-{slug(timeline.model)}",
         title=f"{timeline.model}: the course of GPU memory over {_steps(timeline)}, predicted",
         subtitle=recipe_text(timeline.recipe),
-        kind=ChartKind.COURSE,
+        kind=ChartKind.TIMELINE,
         x=Axis(key="event", title="allocations and frees, one after the other", form=Form.COUNT),
         y=Axis(key="bytes", title="memory", form=Form.BYTES),
         series=(

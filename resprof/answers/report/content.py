@@ -191,8 +191,8 @@ def _recipes(architecture: Architecture) -> tuple[Recipe, ...]:
 
 
 def _devices() -> Iterator[Device]:
-    found = (device_by_id(each) for each in _DEVICES)
-    return (device for device in found if device is not None)
+    devices = (device_by_id(each) for each in _DEVICES)
+    return (device for device in devices if device is not None)
 
 
 def _fit(architecture: Architecture, recipe: Recipe, device: Device) -> Fit:
@@ -217,7 +217,7 @@ def _timeline(architecture: Architecture) -> MemoryTimeline:
 
 
 def _roofline(architecture: Architecture) -> tuple[RooflineResult, tuple[Note, ...]]:
-    """The bounds and their notes, told of which network one is where it holds of that alone."""
+    """The bounds and their notes, one that holds for this network alone with its name."""
     step = train(batch=_ROOFLINE_BATCH, image=architecture.image)
     recipe = replace(step, precision=Precision.AMP_BF16)
     result, notes = roofline(architecture, recipe, Against(device=device_by_id(_ROOFLINE_DEVICE)))
@@ -263,7 +263,7 @@ def latest_runs(folder: Path, newest: Path | None) -> tuple[tuple[MeasuredDevice
 
     Names of run files begin with their time, so the order of names is that of runs.
     """
-    found: dict[str, MeasuredDevice] = {}
+    devices: dict[str, MeasuredDevice] = {}
     unread = []
     files = sorted(folder.glob("*.jsonl"), reverse=True)
     for file in sorted(files, key=lambda each: each != newest):
@@ -273,5 +273,5 @@ def latest_runs(folder: Path, newest: Path | None) -> tuple[tuple[MeasuredDevice
             unread.append(f"left out {file.name}: {error.message}")
             continue
         if device.results:
-            found.setdefault(device.folder, device)
-    return tuple(found.values()), unread
+            devices.setdefault(device.folder, device)
+    return tuple(devices.values()), unread

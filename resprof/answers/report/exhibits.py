@@ -53,12 +53,12 @@ _FIGURES = (
 
 def exhibits(content: ReportContent) -> list[Exhibit]:
     """All that is shown of the content, in the order of a list of contents."""
-    found = [*counted_exhibits(content.counted)]
+    shown = [*counted_exhibits(content.counted)]
     if content.predicted is not None:
-        found += predicted_exhibits(content.predicted)
+        shown += predicted_exhibits(content.predicted)
     for device in content.measured:
-        found += measured_exhibits(device)
-    return found
+        shown += measured_exhibits(device)
+    return shown
 
 
 def counted_exhibits(counted: Counted) -> Iterator[Exhibit]:
@@ -115,10 +115,8 @@ def predicted_exhibits(predicted: Predicted) -> Iterator[Exhibit]:
     memory = predicted.at_one_batch()
 
     def traced(table: Table) -> Table:
-        subtitle = [*([table.subtitle] if table.subtitle else [])]
-        return replace(
-            table, subtitle="; ".join([*subtitle, f"traced with torch {predicted.torch}"])
-        )
+        convention = f"{table.subtitle}; " if table.subtitle else ""
+        return replace(table, subtitle=f"{convention}traced with torch {predicted.torch}")
 
     yield Exhibit(
         stem="fits",

@@ -13,11 +13,10 @@ from resprof.answers.environment import describe, device_kind, device_name
 from resprof.answers.flops.counts import FlopsResult
 from resprof.answers.memory.prediction import memory_overview
 from resprof.answers.networks import show, show_tables
-from resprof.answers.report.charts import short_recipe
+from resprof.answers.report.charts import distinct_names, short_recipe
 from resprof.answers.report.content import MeasuredDevice, ReportContent
 from resprof.answers.report.exhibits import CHARTS, RESNETS, chosen, network_table
 from resprof.answers.report.fits import fits_matrix
-from resprof.answers.workloads import distinguish
 from resprof.model.architecture import StrideIn
 from resprof.model.published import Verdict
 from resprof.model.recipe import Engine, MemoryFormat, Recipe, Workload
@@ -106,9 +105,9 @@ def _network(result: FlopsResult, content: ReportContent, exhibits: Exhibits) ->
     if memory:
         tables.append(memory_overview(memory))
     measured = [
-        measured_table(device.environment, found)
+        measured_table(device.environment, results)
         for device in content.measured
-        if (found := [each for each in device.results if each.model == model])
+        if (results := [each for each in device.results if each.model == model])
     ]
     return Section(
         anchor=f"net-{slug(model)}",
@@ -123,9 +122,13 @@ def _network(result: FlopsResult, content: ReportContent, exhibits: Exhibits) ->
 
 
 def _placed(exhibits: Exhibits, *stems: str) -> tuple[Placed, ...]:
-    """The items of those exhibits that there are."""
-    found = (exhibits[stem] for stem in stems if stem in exhibits)
-    return tuple(Placed(item=item, stem=each.stem) for each in found for item in each.shown)
+    """The items of the exhibits of these stems, where there are any."""
+    return tuple(
+        Placed(item=item, stem=stem)
+        for stem in stems
+        if stem in exhibits
+        for item in exhibits[stem].shown
+    )
 
 
 def _front(content: ReportContent) -> Iterator[Placed]:
@@ -134,8 +137,8 @@ def _front(content: ReportContent) -> Iterator[Placed]:
         yield Placed(item=fits_matrix(content.predicted.fits, content.predicted.torch), stem="fits")
     if content.measured:
         # Of several devices each has files of its own, none has all.
-        (first, *others) = content.measured
-        stem = None if others else f"measured/{first.folder}/measured"
+        (first, *more) = content.measured
+        stem = None if more else f"measured/{first.folder}/measured"
         yield Placed(item=speeds_table(content.measured), stem=stem)
 
 
@@ -212,7 +215,10 @@ def speeds_table(devices: Sequence[MeasuredDevice]) -> Table:
     places = {key: at for at, key in enumerate(dict.fromkeys(each.workload for each in speeds))}
     # Devices stand below one another.
     speeds.sort(key=lambda each: places[each.workload])
-    recipes = dict(zip(places, _labels(list(places)), strict=True))
+    keys = list(places)
+    names = [_recipe_name(key.recipe) for key in keys]
+    names = distinct_names(names, keys, [key.model for key in keys])
+    recipes = dict(zip(keys, names, strict=True))
     shown = _whole_groups([each.workload for each in speeds])
     first = devices[0].environment
     where = "" if several else f" on {device_kind(first)} {device_name(first)}"
@@ -266,8 +272,8 @@ def _speeds(device: MeasuredDevice) -> Iterator[_Speed]:
         key = replace(workload, recipe=replace(workload.recipe, batch=1))
         groups.setdefault(key, []).append(result)
     name = device_name(device.environment)
-    for key, found in groups.items():
-        yield _Speed(device=name, workload=key, results=tuple(found))
+    for key, results in groups.items():
+        yield _Speed(device=name, workload=key, results=tuple(results))
 
 
 def _whole_groups(keys: Sequence[Workload]) -> int:
@@ -277,14 +283,7 @@ def _whole_groups(keys: Sequence[Workload]) -> int:
     return max(fitting, default=min(len(keys), MOST_ROWS))
 
 
-def _labels(keys: Sequence[Workload]) -> list[str]:
-    """What each recipe is called, with all that tells apart what would be called the same."""
-    words = [_recipe_words(key.recipe) for key in keys]
-    told = distinguish([(key.model, text) for key, text in zip(keys, words, strict=True)], keys)
-    return [f"{text}, {more}" if more else text for text, more in zip(words, told, strict=True)]
-
-
-def _recipe_words(recipe: Recipe) -> str:
+def _recipe_name(recipe: Recipe) -> str:
     """What is measured, without what goes without saying."""
     usual = {MemoryFormat.CONTIGUOUS, Engine.EAGER}
     unusual = [each.value for each in (recipe.memory_format, recipe.engine) if each not in usual]

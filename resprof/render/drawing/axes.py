@@ -64,8 +64,8 @@ def ticks(axis: Axis, low: float, high: float) -> list[float]:
         return [2.0**power for power in powers if power % step == 0]
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for digits in (range(1, 10), (1, 2, 5), (1, 3), (1,)):
-        found = [digit * 10.0**decade for decade in decades for digit in digits]
-        within = [value for value in found if low <= value * 1.000001 and value <= high * 1.000001]
+        values = [digit * 10.0**decade for decade in decades for digit in digits]
+        within = [value for value in values if low <= value * 1.000001 and value <= high * 1.000001]
         if len(within) <= _MOST_TICKS:
             break
     return within

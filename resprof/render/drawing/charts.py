@@ -1,4 +1,4 @@
-"""How each kind of chart is drawn: columns, bars, lines over a number, the course of a value."""
+"""How each kind of chart is drawn: columns, bars, lines over a number, a value over time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def specification(chart: Chart) -> dict[str, Any]:
         ChartKind.COLUMNS: _columns,
         ChartKind.BARS: _bars,
         ChartKind.LINES: _lines,
-        ChartKind.COURSE: _course,
+        ChartKind.TIMELINE: _timeline,
     }[chart.kind]
     layers, height = draw(chart)
     title = alt.TitleParams(
@@ -139,7 +139,7 @@ _BAND = 0.16
 """The part of the height above the values that the names of the stretches take."""
 
 
-def _course(chart: Chart) -> Layers:
+def _timeline(chart: Chart) -> Layers:
     """Steps, the first series filled, under the names of the stretches that have room for them."""
     last = max(span.end for span in chart.spans)
     low, high = ends(chart.y, chart.ordinates())
@@ -288,12 +288,12 @@ def label_places(points: Sequence[tuple[float, float, str]], taken: Iterable[Box
     boxes = list(taken)
     places: list[Place] = []
     for number, (x, y, text) in enumerate(points):
-        others = [point[:2] for point in (*points[:number], *points[number + 1 :])]
+        rest = [point[:2] for point in (*points[:number], *points[number + 1 :])]
 
-        def cost(box: Box, own: Spot = (x, y), others: Sequence[Spot] = others) -> float:
+        def cost(box: Box, own: Spot = (x, y), rest: Sequence[Spot] = rest) -> float:
             left, top, right, bottom = box
             outside = left < 0 or top < 0 or right > theme.WIDTH or bottom > theme.HEIGHT
-            nearest = min((distance(box, other) for other in others), default=math.inf)
+            nearest = min((distance(box, other) for other in rest), default=math.inf)
             return (
                 _COVERED * sum(_meets(box, other) for other in boxes)
                 + _DOUBTFUL * (nearest < distance(box, own) + _CLEARLY_PX)

@@ -1,4 +1,4 @@
-"""How charts look: told apart by shape, dash and pattern as well, in print and by everyone."""
+"""How charts look: series differ in shape, dash and pattern as well as in colour."""
 
 from __future__ import annotations
 
