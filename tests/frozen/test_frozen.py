@@ -1,7 +1,7 @@
 """What a user sees, held byte for byte against what was frozen in ``answers``.
 
 ``python -m tests.frozen.renew`` writes the answers anew. The committed report is held against the
-tool in tests/jobs/test_report.py and what the README shows in tests/test_readme.py.
+tool in tests/answers/report/test_report.py and what the README shows in tests/test_readme.py.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ from resprof.render.formats import forms
 from tests.jobs.stand_in import ScriptedChild, quiet
 from tests.jobs.stand_in_child import environment_of
 
-REPORTS = Path(__file__).parents[2] / "reports"
+REPORTS = Path(__file__).parents[3] / "reports"
 TEXTS = (".csv", ".json", ".md")
 """Pictures depend on the renderer's version, and are made of what these hold."""
 PREDICTED_WITH = "2.13."
