@@ -7,12 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.answers.bench.results import (
-    BenchResult,
-    Flag,
-    bench_result,
-    with_graph_gains,
-)
+from resprof.answers.bench.flags import Flag
+from resprof.answers.bench.results import BenchResult, bench_result, with_graph_gains
 from resprof.answers.bench.runs import configurations
 from resprof.codec import to_plain
 from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, StageMemory, Tile, TiledRound

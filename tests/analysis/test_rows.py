@@ -8,14 +8,9 @@ from statistics import fmean, median
 
 import pytest
 
+from resprof.answers.bench.flags import DRIFT_SHARE, THROTTLED_SHARE, Flag, ThrottledShare
 from resprof.answers.bench.quantities import Over
-from resprof.answers.bench.results import (
-    DRIFT_SHARE,
-    THROTTLED_SHARE,
-    BenchRow,
-    Flag,
-    ThrottledShare,
-)
+from resprof.answers.bench.results import BenchRow
 from resprof.answers.bench.runs import Configuration, configurations
 from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, Round, Stop
 from resprof.measure.run_file import Record

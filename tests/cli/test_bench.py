@@ -14,15 +14,15 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from resprof.answers.bench.flags import Flag
 from resprof.answers.bench.results import (
     BenchResult,
     BenchRow,
-    Flag,
     TileTime,
     results_of,
     with_prediction,
 )
-from resprof.answers.bench.tables import MEANING, bench_tables, long_table
+from resprof.answers.bench.tables import bench_tables, long_table
 from resprof.cli.main import main
 from resprof.codec import from_plain, to_plain
 from resprof.measure.run import (
@@ -326,7 +326,7 @@ def test_the_table_has_a_row_for_each_configuration_and_says_what_flags_mean(
         ["cifar-resnet14", "32"],
     ]
     assert f"\n{Flag.ONE_PROCESS}" in out
-    assert MEANING[Flag.ONE_PROCESS] in out
+    assert Flag.ONE_PROCESS.meaning in out
 
 
 def test_phases_of_a_training_step_have_a_table_of_their_own(

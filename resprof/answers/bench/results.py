@@ -8,10 +8,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from statistics import median
 from typing import Any
 
+from resprof.answers.bench.flags import (
+    Flag,
+    ThrottledShare,
+    device_flags,
+    interval_flags,
+    issue_share,
+    sm_clock,
+    throttled,
+    worst_drift,
+)
 from resprof.answers.bench.quantities import SERIES, Over, Series, rate
 from resprof.answers.bench.runs import Configuration, Launch, configurations
 from resprof.counting.walk import count
@@ -20,58 +29,18 @@ from resprof.measure.run import MemoryUse, Metric, Outcome, Round, Stop, Tile, T
 from resprof.measure.run_file import Record
 from resprof.memory.prediction import OUTSIDE, MemoryResult
 from resprof.model.architecture import LOSS, Architecture
-from resprof.model.environment import DeviceKind, RoundTelemetry, ThrottlePolicy
+from resprof.model.environment import DeviceKind
 from resprof.model.networks import architecture_of, describe
 from resprof.model.recipe import Engine, Mode, Phase, Recipe, Workload
 from resprof.stats.intervals import (
-    CONFIDENCE,
     Interval,
     order_interval,
     percentile,
-    relative_half_width,
 )
-from resprof.stats.series import drift, lag1
+from resprof.stats.series import lag1
 
 NOT_MEASURED = frozenset({Outcome.FAILED, Outcome.HUNG, Outcome.CUT_SHORT})
 """Endings that leave a question open; running out of memory is an answer."""
-
-
-class Flag(StrEnum):
-    """What a reader of a figure has to know."""
-
-    ONE_PROCESS = "one process"
-    """The interval is over rounds within one process, not over launches."""
-    FEW_LAUNCHES = "few launches"
-    """Too few launches for an interval of the confidence asked for."""
-    FEW_ROUNDS = "few rounds"
-    WIDE = "wide interval"
-    """The interval is wider than was asked for when the time was up."""
-    NOT_STEADY = "warm-up capped"
-    """Call times had not settled when the warm-up's cap was reached."""
-    DRIFT = "drift"
-    """The rounds rise or fall steadily, by more than noise does."""
-    LAUNCH_BOUND = "launch-bound"
-    """The host takes about as long to issue a call as the device to run it."""
-    THROTTLED = "throttled"
-    """The driver lowered clocks for part of the time."""
-    SHARED_GPU = "shared GPU"
-    """Other processes computed on the device."""
-    PERTURBED = "perturbed stages"
-    """Instrumented calls take another time than clean ones."""
-    NOT_FINITE = "not finite"
-    """The network's output holds NaN or infinity."""
-    HALVED = "halved"
-    """A larger batch was asked for and ran out of memory."""
-    CUT_SHORT = "cut short"
-    """From a launch that did not end well; what it measured before counts."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottledShare:
-    """The part of the time for which a policy lowered clocks."""
-
-    policy: ThrottlePolicy
-    share: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,78 +268,8 @@ class BenchResult:
         }
 
 
-LAUNCH_BOUND_SHARE = 0.8
-"""Of the device's time, the host's time to issue a call: trtexec warns from here on."""
 GRAPH_GAIN = 1.10
 """Eager over CUDA graph: what the graph saves is the host's part."""
-THROTTLED_SHARE = 0.01
-"""Of the time: less than this changes no figure by more than an interval is wide."""
-DRIFT_SHARE = 0.01
-"""From the first round to the last: less is within what a comparison calls the same."""
-_NO_THROTTLING = {ThrottlePolicy.LOW_UTILIZATION}
-"""The device waits for work, which is the host's fault."""
-
-
-def issue_share(rounds: Sequence[Round]) -> float | None:
-    """The host's time to issue a call over the device's to run it; None where they are one."""
-    issued = [value for each in rounds for value in each.issue_s or ()]
-    samples = [value for each in rounds if each.issue_s for value in each.samples_s]
-    return median(issued) / median(samples) if issued else None
-
-
-def worst_drift(series: Iterable[Sequence[float]]) -> tuple[float | None, bool]:
-    """The largest change from first to last value among launches, and whether one is no chance.
-
-    A change counts where it is significant and at least ``DRIFT_SHARE``.
-    """
-    found = [each for values in series if (each := drift(values)) is not None]
-    if not found:
-        return None, False
-    worst = max(found, key=lambda each: abs(each.share))
-    return worst.share, any(each.significant and abs(each.share) >= DRIFT_SHARE for each in found)
-
-
-def throttled(telemetry: Iterable[RoundTelemetry | None]) -> tuple[ThrottledShare, ...] | None:
-    """The part of the rounds' time for which each policy lowered clocks; None if unknown."""
-    seconds = 0.0
-    lowered: dict[ThrottlePolicy, float] = defaultdict(float)
-    for each in telemetry:
-        if each is not None and each.throttled is not None:
-            seconds += each.seconds
-            for policy in each.throttled:
-                lowered[policy.policy] += policy.seconds
-    if not seconds:
-        return None
-    return tuple(
-        # Counters move in steps of a tenth of a second, so a short round can count too much.
-        ThrottledShare(policy=policy, share=min(1.0, lowered[policy] / seconds))
-        for policy in ThrottlePolicy
-        if policy in lowered
-    )
-
-
-def is_throttled(shares: Sequence[ThrottledShare] | None) -> bool:
-    """Whether clocks were lowered for long enough to say so."""
-    return any(
-        each.share >= THROTTLED_SHARE for each in shares or () if each.policy not in _NO_THROTTLING
-    )
-
-
-def sm_clock(telemetry: Iterable[RoundTelemetry | None]) -> float | None:
-    """The median of the clocks after the rounds, in Hz."""
-    clocks = [each.sm_clock_hz for each in telemetry if each and each.sm_clock_hz is not None]
-    return median(clocks) if clocks else None
-
-
-def device_flags(rounds: Sequence[Round], shares: Sequence[ThrottledShare] | None) -> list[Flag]:
-    """What telemetry and issue times say against a figure."""
-    share = issue_share(rounds)
-    flags = {
-        Flag.LAUNCH_BOUND: share is not None and share >= LAUNCH_BOUND_SHARE,
-        Flag.THROTTLED: is_throttled(shares),
-        Flag.SHARED_GPU: any(each.telemetry and each.telemetry.processes for each in rounds),
-    }
-    return [flag for flag, holds in flags.items() if holds]
 
 
 def bench_row(configuration: Configuration, metric: Metric, flags: tuple[Flag, ...]) -> BenchRow:
@@ -386,7 +285,7 @@ def bench_row(configuration: Configuration, metric: Metric, flags: tuple[Flag, .
     change, drifts = worst_drift(series.of_rounds)
     stops = [each.stop for each in configuration.observed]
     own_flags = [
-        *_interval_flags(series, interval, configuration.start.plan.target_ci),
+        *interval_flags(series, interval, configuration.start.plan.target_ci),
         *([Flag.DRIFT] if drifts else []),
         *device_flags(rounds, shares),
     ]
@@ -444,17 +343,6 @@ def _with_energy(row: BenchRow, configuration: Configuration) -> BenchRow:
         energy_net_per_image_j=None if idle_w is None else (joules - idle_w * seconds) / images,
         images_per_j=images / joules,
     )
-
-
-def _interval_flags(series: Series, interval: Interval | None, target: float | None) -> list[Flag]:
-    several = series.over is Over.LAUNCHES
-    flags = [] if several else [Flag.ONE_PROCESS]
-    if interval is None or interval.coverage < CONFIDENCE:
-        flags.append(Flag.FEW_LAUNCHES if several else Flag.FEW_ROUNDS)
-    if target is not None and interval is not None:
-        wide = relative_half_width(interval, median(series.values)) > target
-        flags += [Flag.WIDE] if wide else []
-    return flags
 
 
 def _ends(interval: Interval | None) -> tuple[float, float] | None:

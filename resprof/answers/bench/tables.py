@@ -6,13 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from resprof.answers.bench.flags import Flag
 from resprof.answers.bench.quantities import ENERGY
-from resprof.answers.bench.results import (
-    MEMORY_FIGURES,
-    BenchResult,
-    BenchRow,
-    Flag,
-)
+from resprof.answers.bench.results import MEMORY_FIGURES, BenchResult, BenchRow
 from resprof.answers.environment import describe, device_kind, device_name
 from resprof.answers.workloads import (
     differing_columns,
@@ -24,31 +20,6 @@ from resprof.measure.run import Metric
 from resprof.model.environment import DeviceKind, Environment
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import format_deviation, format_seconds
-
-MEANING = {
-    Flag.ONE_PROCESS: "the interval is over rounds within one process and another launch may lie "
-    "outside; --launches 6 gives one over launches.",
-    Flag.FEW_LAUNCHES: "fewer than six launches cannot give an interval of 95%; what it does cover "
-    "stands beside it. --launches 6 --resume adds the missing ones.",
-    Flag.FEW_ROUNDS: "fewer than six rounds cannot give an interval of 95%; raise --time-limit.",
-    Flag.WIDE: "the interval is wider than --target-ci asks for; raise --time-limit, or see "
-    "resprof doctor for what disturbs this machine.",
-    Flag.NOT_STEADY: "call times had not settled when a quarter of the time was up; raise "
-    "--time-limit.",
-    Flag.DRIFT: "the rounds rise or fall steadily by 1% or more: something warms up, throttles or "
-    "leaks.",
-    Flag.LAUNCH_BOUND: "the host takes about as long to issue a call as the device to run it, so "
-    "the device waits; try --engine graph.",
-    Flag.THROTTLED: "the driver lowered the clocks for 1% of the time or more; the reasons are in "
-    "--json.",
-    Flag.SHARED_GPU: "other processes computed on the device.",
-    Flag.PERTURBED: "instrumented calls differ from clean ones by more than 1%: take the stages' "
-    "shares, not their times.",
-    Flag.NOT_FINITE: "the network's output holds NaN or infinity, and times depend on values.",
-    Flag.HALVED: "the batch that was asked for ran out of memory; this is a half of it, or a half "
-    "of that.",
-    Flag.CUT_SHORT: "the process did not end well; what it measured before counts.",
-}
 
 
 def flags_of(result: BenchResult) -> tuple[Flag, ...]:
@@ -68,7 +39,7 @@ def flag_notes(results: Sequence[BenchResult]) -> tuple[str, ...]:
     common = common_flags(results)
     every = " (every row)" if len(results) > 1 else ""
     return tuple(
-        f"{flag}{every if flag in common else ''}: {MEANING[flag]}" for flag in Flag if flag in seen
+        f"{flag}{every if flag in common else ''}: {flag.meaning}" for flag in Flag if flag in seen
     )
 
 

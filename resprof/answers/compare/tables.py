@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from resprof.answers.bench.flags import Flag
 from resprof.answers.bench.quantities import QUANTITIES, Judgement, Over, Quantity
-from resprof.answers.bench.results import Flag
 from resprof.answers.bench.runs import RunLabel
-from resprof.answers.bench.tables import MEANING
 from resprof.answers.compare.comparison import (
     ComparedResult,
     ComparedRow,
@@ -242,7 +241,7 @@ def _flag_notes(timed: Sequence[Pair]) -> tuple[str, ...]:
         if figure is not None
         for flag in figure.flags
     } - _SAID_BY_VALUES
-    return tuple(f"{flag}: {MEANING[flag]}" for flag in Flag if flag in seen)
+    return tuple(f"{flag}: {flag.meaning}" for flag in Flag if flag in seen)
 
 
 def _alone_table(alone: Sequence[ComparedResult]) -> Table:

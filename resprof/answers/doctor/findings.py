@@ -5,7 +5,7 @@ A fact that is unknown gives no finding, save where not knowing is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,22 +19,27 @@ from resprof.model.environment import (
     NvmlState,
     TorchBuild,
 )
+from resprof.render.answer import of_all
 from resprof.units import format_bytes, format_percent
 
 
 class Severity(StrEnum):
-    """What a finding does to a measurement, the worst first."""
+    """What a finding does to a measurement, the worst first, with the effect in words."""
 
-    BLOCKS = "blocks"
-    """There can be none, or none on the GPU that is there."""
-    SPOILS = "spoils"
-    """Samples scatter or drift: what comes out is not the network's doing."""
-    CHANGES = "changes"
-    """Samples are steady, and differ from those of a machine set up otherwise."""
-    HIDES = "hides"
-    """What would spoil a measurement would go unseen."""
-    NOTE = "note"
-    """Nothing to mend, but to be known when figures are compared."""
+    effect: str
+
+    def __new__(cls, value: str, effect: str) -> Severity:
+        """A severity is its value, and knows its effect."""
+        severity = str.__new__(cls, value)
+        severity._value_ = value
+        severity.effect = effect
+        return severity
+
+    BLOCKS = ("blocks", "there can be no measurement, or none on the GPU")
+    SPOILS = ("spoils", "samples scatter or drift")
+    CHANGES = ("changes", "figures are steady, but not those of a machine set up otherwise")
+    HIDES = ("hides", "what would spoil a measurement goes unseen")
+    NOTE = ("note", "to be known when figures are compared")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,12 +59,13 @@ class Finding:
 class DoctorResult:
     """The findings, the worst first; ``failure`` says why torch or the GPU could not be asked."""
 
-    model: None = None
-    recipe: None = None
     rows: tuple[Finding, ...]
-    total: None = None
     host: HostState
     failure: str | None
+
+    def json_fields(self) -> Mapping[str, object]:
+        """The fields, of no single model."""
+        return of_all(self.rows) | {"host": self.host, "failure": self.failure}
 
 
 POWER_SLACK_W = 1.0
@@ -74,10 +80,10 @@ def gpu_findings(environment: Environment) -> Iterator[Finding]:
     if nvml.settings is None:
         yield _no_telemetry(nvml)
         return
-    for look in _LOOKS:
-        found = look(nvml.settings)
-        if found is not None:
-            yield found
+    for check in _CHECKS:
+        finding = check(nvml.settings)
+        if finding is not None:
+            yield finding
 
 
 def _no_telemetry(nvml: NvmlReport) -> Finding:
@@ -201,7 +207,7 @@ def _ecc(gpu: GpuSettings) -> Finding | None:
     )
 
 
-_LOOKS: tuple[Callable[[GpuSettings], Finding | None], ...] = (
+_CHECKS: tuple[Callable[[GpuSettings], Finding | None], ...] = (
     _processes,
     _mig,
     _power_limit,

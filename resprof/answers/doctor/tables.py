@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resprof.answers.doctor.findings import DoctorResult, Finding, Severity
+from resprof.answers.doctor.findings import DoctorResult, Severity
 from resprof.model.environment import (
     Environment,
     GpuSettings,
@@ -14,81 +14,57 @@ from resprof.model.environment import (
     NvmlState,
     TorchBuild,
 )
-from resprof.render.table import Column, Form, Table
+from resprof.render.table import Column, Form, Table, tabulate
 from resprof.units import UNKNOWN, format_bytes, format_percent
 
-_EFFECTS = {
-    Severity.BLOCKS: "there can be no measurement, or none on the GPU",
-    Severity.SPOILS: "samples scatter or drift",
-    Severity.CHANGES: "figures are steady, but not those of a machine set up otherwise",
-    Severity.HIDES: "what would spoil a measurement goes unseen",
-    Severity.NOTE: "to be known when figures are compared",
-}
+_CODE = Column(key="code", title="finding")
+_SEVERITY = Column(key="severity", title="effect")
+_MESSAGE = Column(key="message", title="what it is", form=Form.PROSE)
+_FIX = Column(key="fix", title="type this", form=Form.CODE)
 
 
 def doctor_tables(environment: Environment, result: DoctorResult) -> list[Table]:
     """The machine, what was found, and what to type where anything helps."""
+    found = [row.severity for row in result.rows]
+    mended = [row for row in result.rows if row.fix]
     tables = [_machine_table(environment, result)]
     if result.rows:
-        tables.append(_found_table(result.rows))
-    if any(row.fix for row in result.rows):
-        tables.append(_fix_table(result.rows))
+        effects = (f"{each}: {each.effect}" for each in Severity if each in found)
+        tables.append(
+            tabulate(
+                (_CODE, _SEVERITY, _MESSAGE),
+                result.rows,
+                name="found",
+                title="What would spoil a measurement",
+                subtitle="; ".join(effects),
+            )
+        )
+    if mended:
+        tables.append(tabulate((_CODE, _FIX), mended, name="fixes", title="What to do about it"))
     return tables
 
 
 def findings_table(result: DoctorResult) -> Table:
     """A row for each finding with all that is known of it, for programs."""
-    return Table(
+    return tabulate(
+        (_CODE, _SEVERITY, _MESSAGE, _FIX),
+        result.rows,
         name="findings",
         title="What would spoil a measurement",
-        columns=(
-            Column(key="code", title="finding"),
-            Column(key="severity", title="effect"),
-            Column(key="message", title="what it is", form=Form.PROSE),
-            Column(key="fix", title="type this", form=Form.CODE),
-        ),
-        rows=tuple((row.code, row.severity.value, row.message, row.fix) for row in result.rows),
     )
 
 
 def _machine_table(environment: Environment, result: DoctorResult) -> Table:
-    return Table(
+    return tabulate(
+        (
+            Column(key="about", title="about", value=lambda fact: fact[0]),
+            Column(key="value", title="as found", form=Form.PROSE, value=lambda fact: fact[1]),
+        ),
+        _facts(environment, result),
         name="machine",
         title="What this machine is",
         subtitle=f"{environment.date}, resprof {environment.resprof or UNKNOWN}",
-        columns=(
-            Column(key="about", title="about"),
-            Column(key="value", title="as found", form=Form.PROSE),
-        ),
-        rows=tuple(_facts(environment, result)),
         notes=() if result.rows else ("Nothing was found that would spoil a measurement.",),
-    )
-
-
-def _found_table(rows: tuple[Finding, ...]) -> Table:
-    there = [severity for severity in Severity if any(row.severity is severity for row in rows)]
-    return Table(
-        name="found",
-        title="What would spoil a measurement",
-        subtitle="; ".join(f"{severity}: {_EFFECTS[severity]}" for severity in there),
-        columns=(
-            Column(key="code", title="finding"),
-            Column(key="severity", title="effect"),
-            Column(key="message", title="what it is", form=Form.PROSE),
-        ),
-        rows=tuple((row.code, row.severity.value, row.message) for row in rows),
-    )
-
-
-def _fix_table(rows: tuple[Finding, ...]) -> Table:
-    return Table(
-        name="fixes",
-        title="What to do about it",
-        columns=(
-            Column(key="code", title="finding"),
-            Column(key="fix", title="type this", form=Form.CODE),
-        ),
-        rows=tuple((row.code, row.fix) for row in rows if row.fix),
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from resprof.answers.bench.tables import MEANING
 from resprof.answers.flops.counts import Per
 from resprof.answers.roofline.bounds import Bound, RooflineBound, RooflineResult
 from resprof.answers.roofline.peaks import Peaks, PeakSource
@@ -222,7 +221,7 @@ def roofline_tables(results: Sequence[RooflineResult], notes: Sequence[Note]) ->
     unsaid = set.intersection(*({_OTHER.get(result.fusion)} for result in results))
     flags = dict.fromkeys(flag for result in results for flag in result.flags)
     sentences = [note.message for note in notes if note.code not in unsaid]
-    sentences += [f"{flag}: {MEANING[flag]}" for flag in flags]
+    sentences += [f"{flag}: {flag.meaning}" for flag in flags]
     return [*tables[:-1], replace(tables[-1], notes=(*tables[-1].notes, *sentences))]
 
 

@@ -1,0 +1,188 @@
+"""What a reader of a figure has to know: few values, drift, throttling, other disturbances."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from statistics import median
+
+from resprof.answers.bench.quantities import Over, Series
+from resprof.measure.run import Round
+from resprof.model.environment import RoundTelemetry, ThrottlePolicy
+from resprof.stats.intervals import CONFIDENCE, Interval, relative_half_width
+from resprof.stats.series import drift
+
+
+class Flag(StrEnum):
+    """What a reader of a figure has to know, with what it means and what helps."""
+
+    meaning: str
+
+    def __new__(cls, value: str, meaning: str) -> Flag:
+        """A flag is its value, and knows its meaning."""
+        flag = str.__new__(cls, value)
+        flag._value_ = value
+        flag.meaning = meaning
+        return flag
+
+    ONE_PROCESS = (
+        "one process",
+        (
+            "the interval is over rounds within one process and another launch may lie outside; "
+            "--launches 6 gives one over launches."
+        ),
+    )
+    FEW_LAUNCHES = (
+        "few launches",
+        (
+            "fewer than six launches cannot give an interval of 95%; what it does cover stands "
+            "beside it. --launches 6 --resume adds the missing ones."
+        ),
+    )
+    FEW_ROUNDS = (
+        "few rounds",
+        "fewer than six rounds cannot give an interval of 95%; raise --time-limit.",
+    )
+    WIDE = (
+        "wide interval",
+        (
+            "the interval is wider than --target-ci asks for; raise --time-limit, or see resprof "
+            "doctor for what disturbs this machine."
+        ),
+    )
+    NOT_STEADY = (
+        "warm-up capped",
+        "call times had not settled when a quarter of the time was up; raise --time-limit.",
+    )
+    DRIFT = (
+        "drift",
+        "the rounds rise or fall steadily by 1% or more: something warms up, throttles or leaks.",
+    )
+    LAUNCH_BOUND = (
+        "launch-bound",
+        (
+            "the host takes about as long to issue a call as the device to run it, so the device "
+            "waits; try --engine graph."
+        ),
+    )
+    THROTTLED = (
+        "throttled",
+        "the driver lowered the clocks for 1% of the time or more; the reasons are in --json.",
+    )
+    SHARED_GPU = (
+        "shared GPU",
+        "other processes computed on the device.",
+    )
+    PERTURBED = (
+        "perturbed stages",
+        (
+            "instrumented calls differ from clean ones by more than 1%: take the stages' shares, "
+            "not their times."
+        ),
+    )
+    NOT_FINITE = (
+        "not finite",
+        "the network's output holds NaN or infinity, and times depend on values.",
+    )
+    HALVED = (
+        "halved",
+        "the batch that was asked for ran out of memory; this is a half of it, or a half of that.",
+    )
+    CUT_SHORT = (
+        "cut short",
+        "the process did not end well; what it measured before counts.",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThrottledShare:
+    """The part of the time for which a policy lowered clocks."""
+
+    policy: ThrottlePolicy
+    share: float
+
+
+LAUNCH_BOUND_SHARE = 0.8
+"""Of the device's time, the host's time to issue a call: trtexec warns from here on."""
+THROTTLED_SHARE = 0.01
+"""Of the time: less than this changes no figure by more than an interval is wide."""
+DRIFT_SHARE = 0.01
+"""From the first round to the last: less is within what a comparison calls the same."""
+_NO_THROTTLING = {ThrottlePolicy.LOW_UTILIZATION}
+"""The device waits for work, which is the host's fault."""
+
+
+def issue_share(rounds: Sequence[Round]) -> float | None:
+    """The host's time to issue a call over the device's to run it; None where they are one."""
+    issued = [value for each in rounds for value in each.issue_s or ()]
+    samples = [value for each in rounds if each.issue_s for value in each.samples_s]
+    return median(issued) / median(samples) if issued else None
+
+
+def worst_drift(series: Iterable[Sequence[float]]) -> tuple[float | None, bool]:
+    """The largest change from first to last value among launches, and whether one is no chance.
+
+    A change counts where it is significant and at least ``DRIFT_SHARE``.
+    """
+    found = [each for values in series if (each := drift(values)) is not None]
+    if not found:
+        return None, False
+    worst = max(found, key=lambda each: abs(each.share))
+    return worst.share, any(each.significant and abs(each.share) >= DRIFT_SHARE for each in found)
+
+
+def throttled(telemetry: Iterable[RoundTelemetry | None]) -> tuple[ThrottledShare, ...] | None:
+    """The part of the rounds' time for which each policy lowered clocks; None if unknown."""
+    seconds = 0.0
+    lowered: dict[ThrottlePolicy, float] = defaultdict(float)
+    for each in telemetry:
+        if each is not None and each.throttled is not None:
+            seconds += each.seconds
+            for policy in each.throttled:
+                lowered[policy.policy] += policy.seconds
+    if not seconds:
+        return None
+    return tuple(
+        # Counters move in steps of a tenth of a second, so a short round can count too much.
+        ThrottledShare(policy=policy, share=min(1.0, lowered[policy] / seconds))
+        for policy in ThrottlePolicy
+        if policy in lowered
+    )
+
+
+def is_throttled(shares: Sequence[ThrottledShare] | None) -> bool:
+    """Whether clocks were lowered for long enough to say so."""
+    return any(
+        each.share >= THROTTLED_SHARE for each in shares or () if each.policy not in _NO_THROTTLING
+    )
+
+
+def sm_clock(telemetry: Iterable[RoundTelemetry | None]) -> float | None:
+    """The median of the clocks after the rounds, in Hz."""
+    clocks = [each.sm_clock_hz for each in telemetry if each and each.sm_clock_hz is not None]
+    return median(clocks) if clocks else None
+
+
+def device_flags(rounds: Sequence[Round], shares: Sequence[ThrottledShare] | None) -> list[Flag]:
+    """What telemetry and issue times say against a figure."""
+    share = issue_share(rounds)
+    flags = {
+        Flag.LAUNCH_BOUND: share is not None and share >= LAUNCH_BOUND_SHARE,
+        Flag.THROTTLED: is_throttled(shares),
+        Flag.SHARED_GPU: any(each.telemetry and each.telemetry.processes for each in rounds),
+    }
+    return [flag for flag, holds in flags.items() if holds]
+
+
+def interval_flags(series: Series, interval: Interval | None, target: float | None) -> list[Flag]:
+    """What the number of values and the width of their interval say against a figure."""
+    several = series.over is Over.LAUNCHES
+    flags = [] if several else [Flag.ONE_PROCESS]
+    if interval is None or interval.coverage < CONFIDENCE:
+        flags.append(Flag.FEW_LAUNCHES if several else Flag.FEW_ROUNDS)
+    if target is not None and interval is not None:
+        wide = relative_half_width(interval, median(series.values)) > target
+        flags += [Flag.WIDE] if wide else []
+    return flags
