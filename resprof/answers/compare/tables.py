@@ -143,22 +143,20 @@ def _figure_columns(quantity: Quantity) -> list[Column]:
         measured("candidate_value", "candidate", quantity.form, 2, lambda row: row.values[1]),
         measured("ratio", "ratio", Form.NUMBER, 0, lambda row: row.ratio),
     ]
-    if quantity.judgement is Judgement.EXACT:
-        return [
-            *columns,
+    if quantity.form is Form.BYTES:
+        columns += [
             _of_row("change", "change", _change),
             measured("difference_bytes", "more bytes", Form.COUNT, 2, _increase),
         ]
-    columns += [
-        measured("ratio_ci_low", "from", Form.NUMBER, 1, lambda row: row.ci[0] if row.ci else None),
-        measured("ratio_ci_high", "to", Form.NUMBER, 1, lambda row: row.ci[1] if row.ci else None),
-        measured("ratio_ci_coverage", "covers", Form.SHARE, 4, lambda row: row.ci_coverage),
-    ]
+    if quantity.judgement is not Judgement.EXACT:
+        columns += [
+            measured("ratio_ci_low", "from", Form.NUMBER, 1, lambda row: row.ci and row.ci[0]),
+            measured("ratio_ci_high", "to", Form.NUMBER, 1, lambda row: row.ci and row.ci[1]),
+            measured("ratio_ci_coverage", "covers", Form.SHARE, 4, lambda row: row.ci_coverage),
+        ]
     if quantity.timed:
         columns.append(
-            _of_row(
-                "verdict", "verdict", lambda row: row.verdict.value.upper() if row.verdict else None
-            )
+            _of_row("verdict", "verdict", lambda row: row.verdict and row.verdict.upper())
         )
     return columns
 
@@ -301,8 +299,8 @@ def _of_quantity(quantity: Quantity) -> list[Column]:
     ]
     if quantity.judgement is not Judgement.EXACT:
         columns += [
-            measured(f"{short}_ratio_ci_low", lambda row: row.ci[0] if row.ci else None),
-            measured(f"{short}_ratio_ci_high", lambda row: row.ci[1] if row.ci else None),
+            measured(f"{short}_ratio_ci_low", lambda row: row.ci and row.ci[0]),
+            measured(f"{short}_ratio_ci_high", lambda row: row.ci and row.ci[1]),
             measured(f"{short}_ratio_ci_coverage", lambda row: row.ci_coverage),
             measured(f"{short}_over", lambda row: row.over),
         ]
