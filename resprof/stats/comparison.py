@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import NormalDist, median
 
-from resprof.stats.intervals import CONFIDENCE, Interval
-from resprof.stats.ranks import mann_whitney_counts
+from resprof.stats.intervals import CONFIDENCE, Interval, mann_whitney_counts
 
 
 class SpeedVerdict(StrEnum):

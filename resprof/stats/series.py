@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import NormalDist, fmean, median
 
-from resprof.stats.ranks import inversion_counts
+from resprof.stats.intervals import inversion_counts
 
 _CHANCE = 0.01
 """How often values without drift may be called drifting."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.answers.bench.flags import Flag
+from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.results import BenchResult, bench_result, with_graph_gains
 from resprof.answers.bench.runs import configurations
 from resprof.codec import to_plain

@@ -8,8 +8,7 @@ from statistics import fmean, median
 
 import pytest
 
-from resprof.answers.bench.flags import DRIFT_SHARE, THROTTLED_SHARE, Flag, ThrottledShare
-from resprof.answers.bench.quantities import Over
+from resprof.answers.bench.figures import DRIFT_SHARE, THROTTLED_SHARE, Flag, Over, ThrottledShare
 from resprof.answers.bench.results import BenchRow
 from resprof.answers.bench.runs import Configuration, configurations
 from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, Round, Stop

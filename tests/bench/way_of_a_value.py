@@ -24,7 +24,7 @@ COMMANDS = {
 """Command lines, and through how many files each may run; predictions are in the cache."""
 
 _COUNT = """
-import json, sys, threading
+import inspect, json, sys, threading
 from pathlib import Path
 
 import resprof
@@ -36,7 +36,9 @@ seen, changes, last = set(), 0, None
 def hook(frame, event, argument):
     global changes, last
     code = frame.f_code
-    if event != "call" or code.co_name == "<module>" or not code.co_filename.startswith(home):
+    # Without the flag it is the body of a module or a class, which runs at import.
+    runs = event == "call" and code.co_flags & inspect.CO_OPTIMIZED
+    if not runs or not code.co_filename.startswith(home):
         return
     file = code.co_filename[len(home) + 1:]
     seen.add(file)

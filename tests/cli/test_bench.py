@@ -14,7 +14,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from resprof.answers.bench.flags import Flag
+from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.results import (
     BenchResult,
     BenchRow,

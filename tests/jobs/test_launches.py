@@ -14,9 +14,8 @@ from statistics import median
 import pytest
 
 from resprof.answers.bench import launches as job
-from resprof.answers.bench.flags import Flag
+from resprof.answers.bench.figures import Flag, Over
 from resprof.answers.bench.launches import LaunchOptions, Progress, measure, silent
-from resprof.answers.bench.quantities import Over
 from resprof.answers.bench.results import results_of
 from resprof.errors import EnvironmentMissing, UsageError
 from resprof.measure.host import machine_environment

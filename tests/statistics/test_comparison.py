@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from resprof.stats.comparison import Comparison, SpeedVerdict, compare
-from resprof.stats.ranks import mann_whitney_counts
+from resprof.stats.intervals import mann_whitney_counts
 
 
 def test_the_ratio_is_the_median_of_the_ratios_of_all_pairs() -> None:

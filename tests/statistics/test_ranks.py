@@ -8,7 +8,7 @@ from itertools import combinations, permutations
 
 import pytest
 
-from resprof.stats.ranks import inversion_counts, mann_whitney_counts
+from resprof.stats.intervals import inversion_counts, mann_whitney_counts
 
 
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 5), (5, 1), (3, 4), (5, 5), (6, 4)])

@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
-from resprof.answers.bench.flags import (
+from resprof.answers.bench.figures import (
+    SERIES,
     Flag,
+    Over,
+    Series,
     ThrottledShare,
     device_flags,
     interval_flags,
     issue_share,
+    rate,
     sm_clock,
     throttled,
     worst_drift,
 )
-from resprof.answers.bench.quantities import SERIES, Over, Series, rate
 from resprof.answers.bench.runs import Configuration, Launch, configurations
 from resprof.counting.walk import count
 from resprof.errors import ResprofError
@@ -435,7 +438,8 @@ def results_of(records: Iterable[Record]) -> tuple[BenchResult, ...]:
     for configuration in configurations(records):
         workload = configuration.start.workload
         architecture = architecture_of(workload)
-        macs = macs_by_tile(architecture, workload.recipe.mode)
+        tiled = any(launch.tiled for launch in configuration.launches)
+        macs = macs_by_tile(architecture, workload.recipe.mode) if tiled else {}
         found.append(bench_result(configuration, title=describe(architecture), macs=macs))
     return with_graph_gains(found)
 

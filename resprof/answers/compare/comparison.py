@@ -10,8 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from resprof.answers.bench.flags import Flag
-from resprof.answers.bench.quantities import QUANTITIES, Judgement, Over, Quantity
+from resprof.answers.bench.figures import QUANTITIES, Flag, Judgement, Over, Quantity
 from resprof.answers.bench.results import BenchResult, BenchRow, results_of
 from resprof.answers.bench.runs import MeasuredRun, RunDevice, RunLabel, measured_run
 from resprof.answers.environment import (

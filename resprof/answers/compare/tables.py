@@ -6,8 +6,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from resprof.answers.bench.flags import Flag
-from resprof.answers.bench.quantities import QUANTITIES, Judgement, Over, Quantity
+from resprof.answers.bench.figures import QUANTITIES, Flag, Judgement, Over, Quantity
 from resprof.answers.bench.runs import RunLabel
 from resprof.answers.compare.comparison import (
     ComparedResult,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from resprof.answers.bench.flags import Flag
+from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.flops.counts import Per
 from resprof.answers.roofline.peaks import Peaks

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from resprof.answers.bench.flags import Flag
+from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.results import BenchResult, results_of
 from resprof.answers.bench.runs import measured_run
 from resprof.answers.flops.counts import Per
