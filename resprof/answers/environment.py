@@ -116,7 +116,7 @@ _FIELDS: dict[Category, tuple[str, ...]] = {
     Category.SPECIMEN: ("gpu.uuid", "gpu.pci_bus_id"),
 }
 _CATEGORIES = {field: category for category, fields in _FIELDS.items() for field in fields}
-"""The category of each field, in the order in which differences are told."""
+"""The category of each field, in the order in which differences are listed."""
 
 
 def differences(baseline: Environment, candidate: Environment) -> tuple[EnvironmentDifference, ...]:

@@ -12,6 +12,23 @@ from resprof.render.table import Column, Form, Origin, Table, Value
 from resprof.units import format_shape
 
 
+def result_fields(
+    workload: Workload, *, key: str, title: str, rows: Sequence[object]
+) -> dict[str, object]:
+    """How the JSON of a result of one workload begins, flat; ``key`` is the workload in a line."""
+    return {
+        "model": workload.model,
+        "title": title,
+        "recipe": workload.recipe,
+        "rows": rows,
+        "total": None,
+        "key": key,
+        "classes": workload.classes,
+        "in_channels": workload.in_channels,
+        "width": workload.width,
+    }
+
+
 def recipe_text(recipe: Recipe, *, batch: bool = True) -> str:
     """The whole recipe in one line."""
     height, width = recipe.image
@@ -134,7 +151,7 @@ _ORDINARY = {
     ("width", 1.0),
     ("cudnn_benchmark", False),
 }
-"""What nobody needs to be told."""
+"""What goes without saying."""
 
 
 _OF_ROW = attrgetter("workload")

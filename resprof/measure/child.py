@@ -103,13 +103,9 @@ def _measured(
         clock,
         order,
         emit,
-        read=nvml.read if nvml else _nothing,
+        read=nvml.read if nvml else lambda: None,
         instrumented=None if plan.tiling is Tiling.NONE else Tiled(work, plan.tiling),
     )
-
-
-def _nothing() -> None:
-    """The CPU has no telemetry."""
 
 
 def _ended(

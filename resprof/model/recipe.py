@@ -403,25 +403,3 @@ def _default(name: str) -> object:
 
 
 DEFAULTS = {each.name: each.default for each in fields(Recipe)}
-
-
-class OfWorkload:
-    """A record that has a workload's fields among its own."""
-
-    __slots__ = ()
-    model: str
-    classes: int
-    in_channels: int
-    width: float
-    recipe: Recipe
-
-    @property
-    def workload(self) -> Workload:
-        """What was run, as one record."""
-        return Workload(
-            model=self.model,
-            classes=self.classes,
-            in_channels=self.in_channels,
-            width=self.width,
-            recipe=self.recipe,
-        )

@@ -97,9 +97,9 @@ _LATE = 2
 """A child counts as hung after this many times its limit: a call in progress is not cut short."""
 
 Progress = Callable[[int, int, Workload], None]
-"""Told before a launch: how many are done, how many there are, which workload it is.
+"""Called before a launch with how many are done, how many there are, and its workload.
 
-Nothing is told while a child measures: drawing would take time from it.
+It is not called while a child measures: drawing would take time from it.
 """
 
 
@@ -179,7 +179,7 @@ class _Session:
         self._started: Counter[str] = Counter()
         self._full: set[str] = set()
         for record in kept:
-            self._take_into_account(record)
+            self._account_for(record)
             if isinstance(record, LaunchEnd) and record.outcome is Outcome.MEASURED:
                 self._taken[record.key] += 1
 
@@ -251,9 +251,9 @@ class _Session:
             return
         if self._file is not None:
             self._file.append(record)
-        self._take_into_account(record)
+        self._account_for(record)
 
-    def _take_into_account(self, record: Record) -> None:
+    def _account_for(self, record: Record) -> None:
         self.records.append(record)
         match record:
             case Environment():
@@ -279,7 +279,7 @@ class Benched:
 
     file: Path
     environment: Environment
-    found: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
     results: tuple[BenchResult, ...]
 
 
@@ -290,13 +290,13 @@ def bench(
     *,
     resume: bool = False,
     predict: bool = True,
-    tell: Callable[[Sequence[Finding]], None] = lambda _: None,
+    warn: Callable[[Sequence[Finding]], None] = lambda _: None,
     progress: Progress = silent,
 ) -> Benched:
     """Measures what the run file lacks and answers for all that was asked.
 
-    With ``predict`` what can be predicted stands beside, which may load torch. ``tell`` hears
-    before the first launch what would spoil a measurement here.
+    With ``predict`` what can be predicted stands beside, which may load torch. ``warn`` is called
+    before the first launch with what would spoil a measurement here.
 
     Raises ``UsageError`` for what cannot be run or written, ``EnvironmentMissing`` where the
     device is not there or the disk is full.
@@ -307,15 +307,15 @@ def bench(
         _refuse_damaged(file, opened.kept)
         host = host_state()  # before the probe, which keeps the cores busy itself
         environment = probe_environment(options.device)
-        found = (*_unlocked(opened), *findings(environment, host))
-        tell(found)
+        spoilers = (*_unlocked(opened), *findings(environment, host))
+        warn(spoilers)
         records = measure(workloads, opened, options, environment=environment, progress=progress)
     asked = set(workloads)
     results = [result for result in results_of(records) if _is_asked(result, asked)]
     return Benched(
         file=file,
         environment=[environment, *(r for r in records if isinstance(r, Environment))][-1],
-        found=found,
+        findings=spoilers,
         results=tuple(map(with_prediction, results) if predict else results),
     )
 

@@ -26,6 +26,7 @@ from resprof.answers.bench.figures import (
     worst_drift,
 )
 from resprof.answers.bench.runs import Configuration, Launch, configurations
+from resprof.answers.workloads import result_fields
 from resprof.counting.walk import count
 from resprof.errors import ResprofError
 from resprof.measure.run import MemoryUse, Metric, Outcome, Round, Stop, Tile, TiledRound
@@ -115,15 +116,8 @@ class Perturbation:
     perturbed: bool
 
 
-MEMORY_FIGURES = (
-    "peak_requested_bytes",
-    "peak_allocated_bytes",
-    "peak_reserved_bytes",
-    "process_peak_bytes",
-    "device_used_bytes",
-    "activation_bytes",
-)
-"""What is known of the memory of a call as a whole, in the order in which it is told."""
+MEMORY_FIGURES = tuple(name for name in MemoryUse.__dataclass_fields__ if name != "stages")
+"""What is known of the memory of a call as a whole, in the order of columns and JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,22 +208,14 @@ class BenchResult:
 
     def json_fields(self) -> Mapping[str, object]:
         """Flat: with the workload's fields, and what each row has in common with the others."""
-        workload, start = self.workload, self.configuration.start
+        rows = [self._row_fields(row) for row in self.rows]
         predicted = self.predicted_activations
         return {
-            "model": workload.model,
-            "title": self.title,
-            "recipe": workload.recipe,
-            "rows": [self._row_fields(row) for row in self.rows],
-            "total": None,
-            "key": start.key,
-            "classes": workload.classes,
-            "in_channels": workload.in_channels,
-            "width": workload.width,
+            **result_fields(self.workload, key=self.key, title=self.title, rows=rows),
             "device": self.device,
             "outcome": self.outcome,
             "message": self.message,
-            "halved_from": start.halved_from,
+            "halved_from": self.configuration.start.halved_from,
             "first_call_s": self.first_call_s,
             "outputs_finite": self.outputs_finite,
             "parts": self.tiles,

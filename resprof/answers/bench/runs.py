@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from resprof.answers.environment import device_name
 from resprof.errors import UsageError, printable
 from resprof.measure.run import (
     EnergyWindow,
@@ -190,7 +191,7 @@ class MeasuredRun:
         return self.environments[-1]
 
     def label(self, name: str) -> RunLabel:
-        """The run as a reader of figures is told of it."""
+        """The run as its figures are labelled."""
         environment = self.environment
         torch, gpu = environment.torch, environment.gpu
         return RunLabel(
@@ -231,10 +232,8 @@ def measured_run(records: Sequence[Record]) -> MeasuredRun:
 
 def device_of(environment: Environment) -> RunDevice:
     """The GPU where there is one, or else the CPU."""
-    if environment.gpu is not None:
-        return RunDevice(kind=DeviceKind.CUDA, name=environment.gpu.name)
-    machine = environment.machine
-    return RunDevice(kind=DeviceKind.CPU, name=machine.cpu_model or machine.architecture)
+    kind = DeviceKind.CPU if environment.gpu is None else DeviceKind.CUDA
+    return RunDevice(kind=kind, name=device_name(environment))
 
 
 def _refuse_strays(records: Iterable[Record]) -> None:

@@ -18,6 +18,7 @@ from resprof.answers.environment import (
     differences,
     ranked_differences,
 )
+from resprof.answers.workloads import result_fields
 from resprof.errors import UsageError, named_after, printable_path
 from resprof.measure.run import Outcome
 from resprof.measure.run_file import read_run
@@ -207,7 +208,7 @@ class ComparedResult:
     @property
     def workload(self) -> Workload:
         """What was run."""
-        return self._either.workload
+        return self._tried.workload
 
     @property
     def recipe(self) -> Recipe:
@@ -227,7 +228,7 @@ class ComparedResult:
         return self.baseline.device == self.candidate.device
 
     @property
-    def _either(self) -> BenchResult:
+    def _tried(self) -> BenchResult:
         result = self.before or self.after
         if result is None:
             raise ValueError("neither run has tried it")
@@ -239,17 +240,9 @@ class ComparedResult:
 
     def json_fields(self) -> Mapping[str, object]:
         """Flat: with the workload's fields."""
-        workload, tried = self.workload, self._either
+        tried = self._tried
         return {
-            "model": workload.model,
-            "title": tried.title,
-            "recipe": workload.recipe,
-            "rows": self.rows,
-            "total": None,
-            "key": tried.key,
-            "classes": workload.classes,
-            "in_channels": workload.in_channels,
-            "width": workload.width,
+            **result_fields(tried.workload, key=tried.key, title=tried.title, rows=self.rows),
             "baseline": self.baseline,
             "candidate": self.candidate,
             "presence": self.presence,

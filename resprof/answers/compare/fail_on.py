@@ -1,4 +1,4 @@
-"""`resprof compare --fail-on`: what it asks, which configurations fail, and how that is told."""
+"""`resprof compare --fail-on`: what it asks, which configurations fail, and why in words."""
 
 from __future__ import annotations
 

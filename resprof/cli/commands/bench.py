@@ -124,7 +124,7 @@ def _run(
                     file,
                     options,
                     resume=resume,
-                    tell=_warn,
+                    warn=_warn,
                     progress=lambda done, total, workload: tell(done, total, _step(workload)),
                 )
         except Stopped as stopped:
@@ -141,7 +141,7 @@ def _run(
             command="bench",
             results=benched.results,
             environment=benched.environment,
-            notes=tuple(Note(code=each.code, message=each.message) for each in benched.found),
+            notes=tuple(Note(code=each.code, message=each.message) for each in benched.findings),
         ),
         tables=lambda: bench_tables(benched.environment, benched.results),
         csv=lambda: [long_table(benched.results)],
