@@ -6,6 +6,8 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +17,7 @@ from resprof.render.drawing.charts import around, distance, label_box, label_pla
 from resprof.render.table import Form, Origin
 
 LIMIT = "A card with a name"
+REPORTS = Path(__file__).parents[2] / "reports"
 CHAR = 0.58
 """The width of a character over the size of its font: of a font wider than those we ask for."""
 
@@ -83,6 +86,27 @@ def test_no_text_leaves_the_picture(kind: ChartKind) -> None:
         assert x + start >= -1, text.text
         assert x + start + length <= width + 1, text.text
         assert 0 <= y <= height, text.text
+
+
+def _boxes(picture: ET.Element) -> Iterator[tuple[str, tuple[float, float, float, float]]]:
+    """Each text of one line with the room that it takes."""
+    for element, x, y in texts(picture):
+        size = float(element.get("font-size", "12px").removesuffix("px"))
+        text = element.text or ""
+        length = CHAR * size * len(text)
+        anchor = element.get("text-anchor", "start")
+        left = x - {"start": 0.0, "middle": length / 2, "end": length}[anchor]
+        yield text, (left, y - 0.75 * size, left + length, y + 0.2 * size)
+
+
+@pytest.mark.parametrize("file", sorted(REPORTS.rglob("*.svg")), ids=lambda file: file.stem)
+def test_no_two_texts_of_a_committed_picture_overlap(file: Path) -> None:
+    # A label and the white around it are one text twice.
+    boxes = dict.fromkeys(_boxes(ET.fromstring(file.read_text(encoding="utf-8"))))
+    assert boxes
+    for (one, (left, top, right, bottom)), (other, box) in combinations(boxes, 2):
+        apart = right <= box[0] or box[2] <= left or bottom <= box[1] or box[3] <= top
+        assert apart, (one, other)
 
 
 def test_the_name_of_the_highest_limit_stands_within_the_frame() -> None:
