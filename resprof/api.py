@@ -128,7 +128,7 @@ def roofline(
     ``resprof.errors.UsageError`` for what does not exist and for a precision that the device lacks.
     """
     from resprof.answers.devices import device_called
-    from resprof.answers.flops.counts import Per
+    from resprof.answers.flops.flops import Per
     from resprof.answers.roofline.roofline import Against
     from resprof.answers.roofline.roofline import roofline as held
     from resprof.counting.traffic import Fusion
@@ -318,12 +318,12 @@ def _rows_of() -> Mapping[type, Callable[[Sequence[Any]], Sequence[Table]]]:
     """Every kind of result with the rows that its command writes as CSV."""
     from resprof.answers.compare.comparison import ComparedResult
     from resprof.answers.compare.tables import compare_sheet
-    from resprof.answers.flops.counts import flops
-    from resprof.answers.flops.tables import long_table as counts_sheet
+    from resprof.answers.flops.flops import flops
+    from resprof.answers.flops.flops import long_table as counts_sheet
     from resprof.answers.memory.budget import BudgetResult, budget_sheets
     from resprof.answers.memory.prediction import memory_sheet
     from resprof.answers.networks import show, show_rows_table
-    from resprof.answers.paper.tables import claims_table
+    from resprof.answers.paper.claims import claims_table
     from resprof.answers.roofline.bounds import RooflineResult
     from resprof.answers.roofline.tables import long_table as roofline_sheet
     from resprof.memory.prediction import MemoryResult

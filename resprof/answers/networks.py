@@ -7,8 +7,14 @@ from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 
 from resprof import units
-from resprof.answers.flops.counts import PaperFigure, paper_figure
-from resprof.answers.flops.tables import CONVENTION, MODEL, paper_sentence, published_figure
+from resprof.answers.flops.flops import (
+    CONVENTION,
+    MODEL,
+    PaperFigure,
+    paper_figure,
+    paper_sentence,
+    plain_figure,
+)
 from resprof.counting.cost import Cost, StageCost
 from resprof.counting.walk import count
 from resprof.model.architecture import Architecture, StrideIn
@@ -110,7 +116,7 @@ _FLOPS = _counted("flops", "FLOPs", Form.SI)
 _LABEL = Column(key="label", title="what it is", priority=1, value=attrgetter("member.label"))
 
 
-def published_networks(rows: Iterable[ListedNetwork]) -> list[dict[str, object]]:
+def plain_networks(rows: Iterable[ListedNetwork]) -> list[dict[str, object]]:
     """Listed networks as JSON has them, the suffixes in a list."""
     fields = (_MODEL, _LABEL, _OPTIONS, _LAYERS, _IMAGE, _PARAMS, _MACS, _FLOPS)
     return [{**record(fields, row), "options": row.suffixes} for row in rows]
@@ -139,7 +145,7 @@ _OUTPUT = Column(key="output", title="output", form=Form.SHAPE, value=attrgetter
 _TEXT = Column(key="layers", title="layers", form=Form.PROSE, value=attrgetter("layers"))
 
 
-def published_show(result: ShowResult) -> dict[str, object]:
+def plain_show(result: ShowResult) -> dict[str, object]:
     """A network in the form of Table 1 as JSON has it."""
     return {
         "model": result.model,
@@ -147,7 +153,7 @@ def published_show(result: ShowResult) -> dict[str, object]:
         "recipe": None,
         "rows": [record((_STAGE, _OUTPUT, _TEXT), row) for row in result.rows],
         "total": record((_PARAMS, _MACS, _FLOPS), result),
-        "paper": published_figure(result.paper),
+        "paper": plain_figure(result.paper),
     }
 
 

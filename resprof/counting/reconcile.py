@@ -138,15 +138,6 @@ def reconcile(cost: NetworkCost) -> tuple[ToolFigure, ...]:
     return (_torchvision(cost), *(_figure(tool, cost) for tool in _TOOLS))
 
 
-def torchvision_name(architecture: Architecture) -> str | None:
-    """The torchvision function that builds exactly this network, None where there is none.
-
-    Image size and number of classes are free there, input channels and width are not.
-    """
-    own = _torchvision_id(architecture)
-    return TORCHVISION[own].name if own is not None and own == architecture.id else None
-
-
 def torchvision_sibling(architecture: Architecture) -> str | None:
     """Our id of the network that torchvision has under the same base name: v1.5 and option B.
 

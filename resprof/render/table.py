@@ -128,16 +128,6 @@ def tabulate(
 T = TypeVar("T")
 
 
-def with_model(model: str, table: Table) -> Table:
-    """The table with the network's name before each row."""
-    return replace(
-        table,
-        columns=(Column(key="model", title="model"), *table.columns),
-        rows=tuple((model, *row) for row in table.rows),
-        total=None,
-    )
-
-
 def without(table: Table, key: str) -> Table:
     """The table without the column of that key."""
     index = [column.key for column in table.columns].index(key)

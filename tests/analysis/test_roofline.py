@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.answers.flops.counts import Per
+from resprof.answers.flops.flops import Per
 from resprof.answers.roofline.peaks import datasheet_peaks
 from resprof.answers.roofline.roofline import Against, roofline
 from resprof.counting.cost import Kind

@@ -15,8 +15,7 @@ import pytest
 
 from resprof.cli.main import COMMANDS as PROGRAM
 from resprof.cli.main import main
-from resprof.counting.witness import WitnessCount
-from resprof.counting.witness_torch import count_with_torch
+from resprof.counting.witness import WitnessCount, count_with_torch
 from resprof.model.networks import variants
 
 COMMANDS = ("list", "show", "flops", "paper")
@@ -238,7 +237,7 @@ def test_what_does_not_fit_in_memory_is_not_counted_again_and_said(
     def too_large(*_: object) -> WitnessCount:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1")
 
-    monkeypatch.setattr("resprof.answers.flops.check.count_with_fvcore", too_large)
+    monkeypatch.setattr("resprof.counting.witness_fvcore.count_with_fvcore", too_large)
     code, out, _ = run(capsys, "flops", "resnet18", "--image", "64", "--check", "--json")
     fvcore, torch = json.loads(out)["results"][0]["check"]
     assert code == 0
@@ -397,7 +396,7 @@ def test_a_disagreement_is_an_answer_and_exit_code_1(
         wrong = replace(first, macs=first.macs + 1)
         return replace(honest, modules=(wrong, *rest))
 
-    monkeypatch.setattr("resprof.answers.flops.check.count_with_torch", one_off)
+    monkeypatch.setattr("resprof.counting.witness.count_with_torch", one_off)
     code, out, err = run(capsys, "flops", "resnet18", "--image", "64", "--check")
     assert (code, err) == (1, "")
     assert "1 layers differ: conv1" in out

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils import flop_counter
 
 from resprof.counting import reconcile as tool_text
-from resprof.counting.reconcile import TORCHVISION, reconcile, torchvision_name
+from resprof.counting.reconcile import TORCHVISION, reconcile
 from resprof.counting.walk import count
 from resprof.model.architecture import Architecture
 from resprof.model.families import members
@@ -162,7 +162,7 @@ def test_every_figure_but_torchvisions_metadata_is_held_against_its_tool() -> No
 @pytest.mark.parametrize("name", ["resnet18", "resnet50-v1.5", "vgg19", "resnext50_32x4d"])
 def test_our_figures_hold_for_torchvisions_own_modules(name: str, torchvision: ModuleType) -> None:
     architecture = resolve(name, image=_SMALL)
-    function = torchvision_name(architecture)
+    function = TORCHVISION[architecture.id].name
     counted = run_tools(lambda: torchvision.models.get_model(function), (3, *_SMALL))
     assert counted == _ours(architecture)
 

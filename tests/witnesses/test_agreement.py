@@ -12,9 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from resprof.counting.cost import NetworkCost, Shape
 from resprof.counting.walk import count
-from resprof.counting.witness import WitnessCount
+from resprof.counting.witness import WitnessCount, count_with_torch
 from resprof.counting.witness_fvcore import count_with_fvcore
-from resprof.counting.witness_torch import count_with_torch
 from resprof.errors import EnvironmentMissing
 from resprof.model.architecture import Architecture
 from resprof.model.networks import at_image, resolve, variants

@@ -13,9 +13,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module as module_hooks
 
 from resprof.counting.cost import Shape
-from resprof.counting.witness import WitnessCount
+from resprof.counting.witness import WitnessCount, count_with_torch
 from resprof.counting.witness_fvcore import count_with_fvcore
-from resprof.counting.witness_torch import count_with_torch
 from resprof.model.networks import resolve
 from resprof.networks.build import build
 

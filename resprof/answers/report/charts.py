@@ -9,7 +9,7 @@ from itertools import islice
 from resprof.answers.bench.figures import ENERGY, LATENCY, THROUGHPUT
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.environment import device_kind, device_name
-from resprof.answers.flops.counts import FlopsResult
+from resprof.answers.flops.flops import FlopsResult
 from resprof.answers.report.content import Fit
 from resprof.answers.roofline.bounds import RooflineResult
 from resprof.answers.workloads import calibration_text, distinguish, network_text, recipe_text

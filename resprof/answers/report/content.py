@@ -12,7 +12,7 @@ from pathlib import Path
 from resprof.answers.bench.results import BenchResult, results_of
 from resprof.answers.bench.runs import measured_run
 from resprof.answers.environment import device_name
-from resprof.answers.flops.counts import FlopsResult, flops
+from resprof.answers.flops.flops import FlopsResult, flops
 from resprof.answers.memory.budget import largest_batch
 from resprof.answers.memory.prediction import predict_memory
 from resprof.answers.memory.traces import trace_workload

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from resprof.answers.bench.tables import activations_table, long_table, measured_table
 from resprof.answers.environment import device_name
-from resprof.answers.flops import tables as flops_tables
-from resprof.answers.flops.counts import FlopsResult, flops
+from resprof.answers.flops import flops as flops_tables
+from resprof.answers.flops.flops import FlopsResult, flops
 from resprof.answers.memory.prediction import memory_overview, memory_sheet, stage_rows
-from resprof.answers.paper import tables as paper_tables
+from resprof.answers.paper import claims as paper_tables
 from resprof.answers.report.charts import (
     batch_charts,
     costs_chart,

@@ -10,7 +10,7 @@ from resprof.answers.bench.figures import LATENCY, THROUGHPUT, Quantity
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.bench.tables import measured_table
 from resprof.answers.environment import describe, device_kind, device_name
-from resprof.answers.flops.counts import FlopsResult
+from resprof.answers.flops.flops import FlopsResult
 from resprof.answers.memory.prediction import memory_overview
 from resprof.answers.networks import show, show_tables
 from resprof.answers.report.charts import distinct_names, short_recipe

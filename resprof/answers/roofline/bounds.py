@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.results import BenchResult
-from resprof.answers.flops.counts import Per
+from resprof.answers.flops.flops import Per
 from resprof.answers.roofline.peaks import Peaks
 from resprof.counting.traffic import Fusion, Operator, Pass
 from resprof.errors import Note

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.results import BenchResult, results_of
 from resprof.answers.bench.runs import measured_run
-from resprof.answers.flops.counts import Per
+from resprof.answers.flops.flops import Per
 from resprof.answers.roofline.bounds import (
     NOTHING_MEASURED,
     Call,

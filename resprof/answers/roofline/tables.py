@@ -7,7 +7,7 @@ from dataclasses import replace
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from resprof.answers.flops.counts import Per
+from resprof.answers.flops.flops import Per
 from resprof.answers.roofline.bounds import Bound, RooflineBound, RooflineResult
 from resprof.answers.roofline.peaks import Peaks, PeakSource
 from resprof.answers.workloads import differing_columns, recipe_text, workload_columns
@@ -70,7 +70,7 @@ _FUSION_FIELDS = (
 )
 
 
-def published(result: RooflineResult) -> dict[str, object]:
+def plain(result: RooflineResult) -> dict[str, object]:
     """The result as JSON has it: every bound flat, the workload's fields among the result's."""
     architecture = result.architecture
     return {

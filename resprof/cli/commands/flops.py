@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from resprof.answers.flops.counts import FlopsResult, Per
-from resprof.answers.flops.counts import flops as count_flops
-from resprof.answers.flops.tables import (
+from resprof.answers.flops.flops import (
     CONVENTION,
+    FlopsResult,
+    Per,
     comparison_table,
     flops_table,
     long_table,
-    published,
-    reconcile_table,
+    plain,
     unique_table,
 )
+from resprof.answers.flops.flops import flops as count_flops
 from resprof.cli import options as opt
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
@@ -24,10 +24,10 @@ from resprof.errors import EXIT_NO, EXIT_OK, Note, UsageError
 from resprof.model.architecture import Architecture
 from resprof.model.recipe import Mode
 from resprof.render.answer import Answer
-from resprof.render.table import Table, with_model
+from resprof.render.table import Table
 
 if TYPE_CHECKING:
-    from resprof.answers.flops.check import WitnessCheck
+    from resprof.answers.flops.tools import WitnessCheck
 
 _CONVENTION = Note(code="convention", message=CONVENTION)
 
@@ -84,7 +84,7 @@ def flops(
         for architecture in architectures
     )
     out.write(
-        Answer(command="flops", results=tuple(map(published, results)), notes=(_CONVENTION,)),
+        Answer(command="flops", results=tuple(map(plain, results)), notes=(_CONVENTION,)),
         tables=lambda: _tables(results, compare=len(results) > 1 and per is None),
         csv=lambda: _csv(results),
     )
@@ -95,7 +95,7 @@ def flops(
 
 
 def _checked(architecture: Architecture, mode: Mode) -> tuple[WitnessCheck, ...]:
-    from resprof.answers.flops.check import check_counts  # only --check loads torch
+    from resprof.answers.flops.tools import check_counts
 
     return check_counts(architecture, mode)
 
@@ -110,28 +110,24 @@ def _tables(results: tuple[FlopsResult, ...], *, compare: bool) -> list[Table]:
 
 
 def _csv(results: tuple[FlopsResult, ...]) -> list[Table]:
-    extra = [_extra(result, full=True) for result in results]
-    if any(len(found) > 1 for found in extra):
+    extra = [_extra(result, as_sheet=True) for result in results]
+    if any(len(tables) > 1 for tables in extra):
         raise UsageError(
             "--unique, --check and --reconcile give one table each, and CSV holds one table",
             hint="ask for one of them, or for --json",
         )
-    found = [
-        with_model(result.model, table)
-        for result, of_result in zip(results, extra, strict=True)
-        for table in of_result
-    ]
-    return found or [long_table(results)]
+    return [table for tables in extra for table in tables] or [long_table(results)]
 
 
-def _extra(result: FlopsResult, *, full: bool = False) -> list[Table]:
-    shown = []
+def _extra(result: FlopsResult, *, as_sheet: bool = False) -> list[Table]:
+    tables = []
     if result.unique is not None:
-        shown.append(unique_table(result.model, result.title, result.unique))
-    if result.check is not None:
-        from resprof.answers.flops.check import check_table
+        tables.append(unique_table(result, as_sheet=as_sheet))
+    if result.check is not None or result.reconcile is not None:
+        from resprof.answers.flops.tools import check_table, reconcile_table
 
-        shown.append(check_table(result.model, result.check))
-    if result.reconcile is not None:
-        shown.append(reconcile_table(result, full=full))
-    return shown
+        made = {check_table: result.check, reconcile_table: result.reconcile}
+        tables += [
+            table(result, as_sheet=as_sheet) for table, rows in made.items() if rows is not None
+        ]
+    return tables

@@ -28,11 +28,11 @@ def list_networks(
 
 
 def _list_networks(out: Output) -> None:
-    from resprof.answers.networks import list_table, networks, published_networks
+    from resprof.answers.networks import list_table, networks, plain_networks
 
     rows = networks()
     out.write(
-        Answer(command="list", results=(of_all(published_networks(rows)),)),
+        Answer(command="list", results=(of_all(plain_networks(rows)),)),
         tables=lambda: [list_table(rows)],
         csv=lambda: [list_table(rows)],
     )

@@ -21,8 +21,7 @@ def paper(
     output: OutputOptions,
 ) -> None:
     """Compute every figure of the paper again."""
-    from resprof.answers.paper.claims import check_paper
-    from resprof.answers.paper.tables import claims_table
+    from resprof.answers.paper.claims import check_paper, claims_table
 
     out = output.checked()
     claims = check_paper(only)

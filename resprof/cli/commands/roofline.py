@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from resprof.answers.flops.counts import Per
+from resprof.answers.flops.flops import Per
 from resprof.cli import options as opt
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise
@@ -174,12 +174,12 @@ def _write(
     notes: tuple[Note, ...],
     environment: Environment | None,
 ) -> None:
-    from resprof.answers.roofline.tables import long_table, published, roofline_tables
+    from resprof.answers.roofline.tables import long_table, plain, roofline_tables
 
     out.write(
         Answer(
             command="roofline",
-            results=tuple(map(published, results)),
+            results=tuple(map(plain, results)),
             environment=environment,
             notes=notes,
         ),

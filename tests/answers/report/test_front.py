@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from resprof.answers.flops.counts import flops
+from resprof.answers.flops.flops import flops
 from resprof.answers.report.content import MeasuredDevice, measured_device
 from resprof.answers.report.page import MOST_ROWS, costs_table, speeds_table
 from resprof.model.networks import resolve

@@ -1,19 +1,37 @@
-"""The columns of `resprof flops`, its tables, and its JSON, which is made of the same columns."""
+"""What a network costs, how that stands to the paper and to other tools: counts and their tables.
+
+JSON is made of the same columns as the tables.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fractions import Fraction
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resprof import units
-from resprof.answers.flops.counts import FlopsResult, PaperFigure, Per
-from resprof.counting.cost import BlockCost, UniqueShape
-from resprof.counting.reconcile import ToolFigure
-from resprof.model.published import Verdict
+from resprof.counting.cost import (
+    BlockCost,
+    Cost,
+    NetworkCost,
+    PlacedLayer,
+    StageCost,
+    UniqueShape,
+)
+from resprof.counting.reconcile import TORCHVISION, ToolFigure, reconcile, torchvision_sibling
+from resprof.counting.walk import count
+from resprof.model.architecture import Architecture
+from resprof.model.networks import describe, resolve
+from resprof.model.published import Claim, Verdict, deviation, judge, paper_claim, unit_scale
 from resprof.model.recipe import Mode
 from resprof.render.table import Column, Form, Origin, Table, record, tabulate
+
+if TYPE_CHECKING:
+    from resprof.answers.flops.tools import WitnessCheck
+
 
 CONVENTION = (
     "MAC = one multiply-add of a convolution or fully connected layer; FLOPs = 2 x MACs. "
@@ -21,7 +39,209 @@ CONVENTION = (
 )
 
 
-def _counted(
+class Per(StrEnum):
+    """How finely a count is broken down."""
+
+    STAGE = "stage"
+    BLOCK = "block"
+    LAYER = "layer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """What something costs in a call: ``cost`` is of all its images, ``macs`` are of its mode."""
+
+    cost: Cost
+    macs: int
+
+    @property
+    def params(self) -> int:
+        """Learnable values, however many images there are."""
+        return self.cost.params
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the mode: two for each multiply-add."""
+        return 2 * self.macs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedPart(Counted):
+    """A stage, block or layer; ``share`` is its part of the network's ``macs``."""
+
+    part: StageCost | BlockCost | PlacedLayer
+    share: float
+
+    @property
+    def stage(self) -> str:
+        """The row of Table 1 that it belongs to."""
+        return self.part.stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaperFigure:
+    """The paper's figure for a network beside ours, in the printed unit and for one image."""
+
+    claim: Claim
+    ours: float
+    deviation: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sibling:
+    """torchvision's network of the same name, where it is another one than ours (v1.5, option B).
+
+    ``extra_macs`` are the multiply-adds that it needs for one image beyond ours.
+    """
+
+    model: str
+    extra_macs: int
+    figures: tuple[ToolFigure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlopsResult:
+    """A network counted in a mode for ``batch`` images; ``rows`` add up to ``total``.
+
+    ``elsewhere`` is a sentence on what other tools print for the network of this name, None where
+    torchvision has none.
+    """
+
+    architecture: Architecture
+    mode: Mode
+    batch: int
+    per: Per
+    rows: tuple[CountedPart, ...]
+    total: Counted
+    paper: PaperFigure | None
+    elsewhere: str | None
+    unique: tuple[UniqueShape, ...] | None = None
+    check: tuple[WitnessCheck, ...] | None = None
+    reconcile: tuple[ToolFigure, ...] | None = None
+    sibling: Sibling | None = None
+
+    @property
+    def model(self) -> str:
+        """The network's canonical name."""
+        return self.architecture.id
+
+    @property
+    def title(self) -> str:
+        """What the network is, in words."""
+        return describe(self.architecture)
+
+
+def flops(
+    architecture: Architecture,
+    *,
+    per: Per = Per.STAGE,
+    mode: Mode = Mode.INFER,
+    batch: int = 1,
+    with_unique: bool = False,
+    with_reconcile: bool = False,
+    check: tuple[WitnessCheck, ...] | None = None,
+) -> FlopsResult:
+    """Counts one network: rows per stage, block or layer that add up to the total."""
+    cost = count(architecture)
+    total = _cost_of_call(cost.total, mode, batch)
+    sibling = _sibling(cost) if with_reconcile else None
+    return FlopsResult(
+        architecture=architecture,
+        mode=mode,
+        batch=batch,
+        per=per,
+        rows=tuple(_part(part, total, mode, batch) for part in _parts(cost, per)),
+        total=total,
+        paper=paper_figure(cost),
+        elsewhere=elsewhere(cost),
+        unique=cost.unique_shapes() if with_unique else None,
+        check=check,
+        reconcile=reconcile(cost) if with_reconcile else None,
+        sibling=sibling,
+    )
+
+
+def _parts(cost: NetworkCost, per: Per) -> tuple[StageCost | BlockCost | PlacedLayer, ...]:
+    match per:
+        case Per.STAGE:
+            return cost.stages()
+        case Per.BLOCK:
+            return cost.blocks
+        case Per.LAYER:
+            return tuple(cost.layers())
+
+
+def _part(
+    part: StageCost | BlockCost | PlacedLayer, total: Counted, mode: Mode, batch: int
+) -> CountedPart:
+    cost = part.layer.cost if isinstance(part, PlacedLayer) else part.cost
+    counted = _cost_of_call(cost, mode, batch)
+    share = counted.macs / total.macs
+    return CountedPart(part=part, cost=counted.cost, macs=counted.macs, share=share)
+
+
+def _cost_of_call(cost: Cost, mode: Mode, batch: int) -> Counted:
+    scaled = cost.times(batch)
+    backward = scaled.backward_macs if mode is Mode.TRAIN else 0
+    return Counted(cost=scaled, macs=scaled.macs + backward)
+
+
+def paper_figure(cost: NetworkCost) -> PaperFigure | None:
+    """What the paper prints for this network, beside ours; None where it prints nothing."""
+    claim = paper_claim(cost.architecture)
+    if claim is None:
+        return None
+    counted = cost.total.params if claim.kind == "params" else cost.total.macs
+    ours = Fraction(counted, unit_scale(claim))
+    return PaperFigure(
+        claim=claim,
+        ours=float(ours),
+        deviation=deviation(claim.printed, ours),
+        verdict=judge(claim.printed, ours),
+    )
+
+
+def elsewhere(cost: NetworkCost) -> str | None:
+    """What other tools print for torchvision's network of this name, and why they differ."""
+    sibling = _torchvisions(cost)
+    stated, *tools = reconcile(sibling or cost)
+    if stated.value is None:
+        return None
+    which = "torchvision"
+    if sibling is not None:
+        name = sibling.architecture.id
+        which = f"torchvision's {TORCHVISION[name].name} is {name}; it"
+    printed = ", ".join(
+        f"{tool.tool} {units.format_si(tool.value)}"
+        for tool in tools
+        if tool.per_mac == 1 and tool.value
+    )
+    return (
+        f"{which} states {stated.printed} GFLOPS, which are MACs. Others add batch norm, ReLU, "
+        f"pools or biases to the same network: {printed}."
+    )
+
+
+def _sibling(cost: NetworkCost) -> Sibling | None:
+    theirs = _torchvisions(cost)
+    if theirs is None:
+        return None
+    return Sibling(
+        model=theirs.architecture.id,
+        extra_macs=theirs.total.macs - cost.total.macs,
+        figures=reconcile(theirs),
+    )
+
+
+def _torchvisions(cost: NetworkCost) -> NetworkCost | None:
+    """Torchvision's network of the same name, None where that is this very one or there is none."""
+    ours = cost.architecture
+    name = torchvision_sibling(ours)
+    return None if name is None else count(resolve(name, image=ours.image, classes=ours.classes))
+
+
+def _counts(
     key: str, title: str, path: str | None = None, *, form: Form = Form.COUNT, priority: int = 0
 ) -> Column:
     """A column of counts that are summed; ``path`` leads to them, the key where none is given."""
@@ -74,19 +294,19 @@ _OUTPUT = Column(
     key="output", title="output", form=Form.SHAPE, priority=3, value=attrgetter("part.output")
 )
 _LAYER_OUTPUT = _of_layer("output", 3)
-_PARAMS = _counted("params", "params")
-_MACS = _counted("macs", "MACs")
-_FLOPS = _counted("flops", "FLOPs", form=Form.SI, priority=2)
-_SHARE = _counted("share", "share", form=Form.SHARE, priority=1)
-_FORWARD = _counted("forward_macs", "forward", "cost.macs", priority=4)
-_BACKWARD = _counted("backward_macs", "backward", "cost.backward_macs", priority=4)
+_PARAMS = _counts("params", "params")
+_MACS = _counts("macs", "MACs")
+_FLOPS = _counts("flops", "FLOPs", form=Form.SI, priority=2)
+_SHARE = _counts("share", "share", form=Form.SHARE, priority=1)
+_FORWARD = _counts("forward_macs", "forward", "cost.macs", priority=4)
+_BACKWARD = _counts("backward_macs", "backward", "cost.backward_macs", priority=4)
 _GRADIENTS = tuple(
-    replace(_counted(key, title, f"cost.{key}", priority=6), total=None)
+    replace(_counts(key, title, f"cost.{key}", priority=6), total=None)
     for key, title in (("input_grad_macs", "input grad"), ("weight_grad_macs", "weight grad"))
 )
-_ELEMENTS = _counted("elements", "elements", "cost.elements", priority=4)
+_ELEMENTS = _counts("elements", "elements", "cost.elements", priority=4)
 
-_BUFFERS = _counted("buffers", "buffers", "cost.buffers")
+_BUFFERS = _counts("buffers", "buffers", "cost.buffers")
 _COSTS = (_PARAMS, _MACS, _FLOPS)
 _BY_PASS = (_FORWARD, _BACKWARD, _ELEMENTS)
 _SHAPES = (_KIND, _INPUT, _LAYER_OUTPUT, *_WINDOW)
@@ -104,7 +324,7 @@ _LAYER_FIELDS = (
 )
 
 
-def published(result: FlopsResult) -> dict[str, object]:
+def plain(result: FlopsResult) -> dict[str, object]:
     """The result as JSON has it: every record flat."""
     fields = _LAYER_FIELDS if result.per is Per.LAYER else _PART_FIELDS
     return {
@@ -119,7 +339,7 @@ def published(result: FlopsResult) -> dict[str, object]:
         "per": result.per,
         "rows": [record(fields, row) for row in result.rows],
         "total": record((*_COSTS, *_BY_PASS, _BUFFERS), result.total),
-        "paper": published_figure(result.paper),
+        "paper": plain_figure(result.paper),
         "elsewhere": result.elsewhere,
         "unique": result.unique and [record(_UNIQUE_FIELDS, shape) for shape in result.unique],
         "check": result.check,
@@ -128,7 +348,7 @@ def published(result: FlopsResult) -> dict[str, object]:
     }
 
 
-def published_figure(paper: PaperFigure | None) -> dict[str, object] | None:
+def plain_figure(paper: PaperFigure | None) -> dict[str, object] | None:
     """The paper's figure as JSON has it: the claim's fields among its own."""
     if paper is None:
         return None
@@ -321,60 +541,9 @@ def overview_table(results: Sequence[FlopsResult]) -> Table:
     )
 
 
-def reconcile_table(result: FlopsResult, *, full: bool = False) -> Table:
-    """What every other tool prints for this network, and what makes the difference.
-
-    The column for torchvision's sibling is left out where there is none, unless ``full``.
-    """
-    sibling = result.sibling
-    theirs = {figure.tool: figure.value for figure in sibling.figures} if sibling else {}
-    value = Column(key="value", title=f"for {result.model}", form=Form.COUNT, origin=Origin.COUNTED)
-    of_sibling = replace(
-        value,
-        key="sibling_value",
-        title=f"for {sibling.model}" if sibling else "",
-        priority=1,
-        value=lambda figure: theirs.get(figure.tool),
-    )
-    return tabulate(
-        (
-            Column(key="tool", title="tool"),
-            Column(key="calls_it", title="calls it", priority=2),
-            value,
-            *([of_sibling] if sibling or full else ()),
-            Column(key="terms", title="how it arises", form=Form.PROSE, value=_how),
-        ),
-        result.reconcile or (),
-        name=f"reconcile-{result.model}",
-        title=f"What other tools print for {result.model}, and why",
-        subtitle="the exact number that each reports for one image, forward, in eval mode",
-        notes=_reconcile_notes(result),
-    )
-
-
-def _how(figure: ToolFigure) -> str:
-    if figure.value is None:
-        return figure.reason or ""
-    start = "MACs" if figure.per_mac == 1 else f"{figure.per_mac} x MACs"
-    terms = (
-        f"{'+' if term.amount >= 0 else '-'} {units.format_count(abs(term.amount))} {term.name}"
-        for term in figure.terms
-    )
-    return " ".join((start, *terms))
-
-
-def _reconcile_notes(result: FlopsResult) -> tuple[str, ...]:
-    ours = units.format_count(result.total.cost.macs // result.batch)
-    notes = (f"MACs are ours: {ours} for {result.model}.", *paper_notes(result))
-    sibling = result.sibling
-    if sibling is None:
-        return notes
-    extra = units.format_count(abs(sibling.extra_macs))
-    more = "more" if sibling.extra_macs >= 0 else "less"
-    return (
-        *notes,
-        f"torchvision's network of that name is {sibling.model}, which needs {extra} MACs {more}.",
-    )
+def after_model(result: FlopsResult, columns: Sequence[Column]) -> tuple[Column, ...]:
+    """The columns after one of the network's name, as CSV needs them."""
+    return replace(MODEL, value=lambda _: result.model), *columns
 
 
 def _of_shape(key: str, priority: int = 0, *, form: Form = Form.SHAPE) -> Column:
@@ -382,7 +551,7 @@ def _of_shape(key: str, priority: int = 0, *, form: Form = Form.SHAPE) -> Column
     return Column(key=key, title=key, form=form, priority=priority, value=value)
 
 
-_MULTIPLICITY = _counted("multiplicity", "count")
+_MULTIPLICITY = _counts("multiplicity", "count")
 _SHAPE = (
     *map(_of_shape, ("input", "output", "kernel", "stride")),
     _of_shape("padding", 1),
@@ -390,9 +559,9 @@ _SHAPE = (
     _of_shape("groups", 2, form=Form.COUNT),
 )
 _MACS_EACH = replace(
-    _counted("macs_each", "MACs each", "first.layer.cost.macs", priority=3), total=None
+    _counts("macs_each", "MACs each", "first.layer.cost.macs", priority=3), total=None
 )
-_MACS_IN_ALL = _counted("macs", "MACs in all", priority=1)
+_MACS_IN_ALL = _counts("macs", "MACs in all", priority=1)
 _FIRST = Column(key="first_layer", title="first", priority=4, value=attrgetter("first.name"))
 _UNIQUE = (_MULTIPLICITY, *_SHAPE, _MACS_EACH, _MACS_IN_ALL, _FIRST)
 _UNIQUE_FIELDS = (
@@ -402,19 +571,20 @@ _UNIQUE_FIELDS = (
     _MULTIPLICITY,
     _MACS_EACH,
     _MACS_IN_ALL,
-    _counted("params_each", "parameters each", "first.layer.cost.params"),
-    _counted("params", "parameters in all"),
+    _counts("params_each", "parameters each", "first.layer.cost.params"),
+    _counts("params", "parameters in all"),
     _FIRST,
     Column(key="first_stage", title="first stage", value=attrgetter("first.stage")),
 )
 
 
-def unique_table(model: str, title: str, shapes: Sequence[UniqueShape]) -> Table:
+def unique_table(result: FlopsResult, *, as_sheet: bool = False) -> Table:
     """The distinct convolution and fully connected shapes of a network with their multiplicity."""
+    shapes = result.unique or ()
     return tabulate(
-        _UNIQUE,
+        after_model(result, _UNIQUE) if as_sheet else _UNIQUE,
         shapes,
-        name=f"unique-{model}",
-        title=f"{model}: the {len(shapes)} distinct shapes of {title}",
+        name=f"unique-{result.model}",
+        title=f"{result.model}: the {len(shapes)} distinct shapes of {result.title}",
         subtitle="convolutions and fully connected layers by first use; one image, forward",
     )

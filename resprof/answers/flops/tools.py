@@ -1,23 +1,28 @@
-"""Counting a network again with fvcore and with torch, held against the formula walk."""
+"""How a count stands to other tools: what they print and why, and what they count here and now.
+
+Only counting again loads torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
-
+from resprof import units
+from resprof.answers.flops.flops import FlopsResult, after_model, paper_notes
 from resprof.counting.cost import NetworkCost, Shape
+from resprof.counting.reconcile import ToolFigure
 from resprof.counting.walk import count
-from resprof.counting.witness import WitnessCount
-from resprof.counting.witness_fvcore import count_with_fvcore
-from resprof.counting.witness_torch import count_with_torch
 from resprof.errors import EnvironmentMissing
 from resprof.model.architecture import Architecture
 from resprof.model.recipe import Mode
-from resprof.networks.build import build
 from resprof.render.table import Column, Form, Origin, Table, tabulate
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from resprof.counting.witness import WitnessCount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,12 @@ _GROUPED = (
 
 def check_counts(architecture: Architecture, mode: Mode) -> tuple[WitnessCheck, ...]:
     """Forward by fvcore and by torch, layer by layer; in training also backward by torch."""
+    import torch
+
+    from resprof.counting.witness import count_with_torch
+    from resprof.counting.witness_fvcore import count_with_fvcore
+    from resprof.networks.build import build
+
     cost = count(architecture)
     with torch.device("meta"):
         model = build(architecture)
@@ -132,12 +143,69 @@ _COLUMNS = (
 )
 
 
-def check_table(model: str, checks: Sequence[WitnessCheck]) -> Table:
+def check_table(result: FlopsResult, *, as_sheet: bool = False) -> Table:
     """The formula walk held against the other counts of the same network."""
     return tabulate(
-        _COLUMNS,
-        checks,
-        name=f"check-{model}",
-        title=f"{model}: counted again by others",
+        after_model(result, _COLUMNS) if as_sheet else _COLUMNS,
+        result.check or (),
+        name=f"check-{result.model}",
+        title=f"{result.model}: counted again by others",
         subtitle="MACs of convolutions and fully connected layers, one image, layer by layer",
+    )
+
+
+def reconcile_table(result: FlopsResult, *, as_sheet: bool = False) -> Table:
+    """What every other tool prints for this network, and what makes the difference.
+
+    The column for torchvision's sibling is left out where there is none, but never in a sheet.
+    """
+    sibling = result.sibling
+    theirs = {figure.tool: figure.value for figure in sibling.figures} if sibling else {}
+    value = Column(key="value", title=f"for {result.model}", form=Form.COUNT, origin=Origin.COUNTED)
+    of_sibling = replace(
+        value,
+        key="sibling_value",
+        title=f"for {sibling.model}" if sibling else "",
+        priority=1,
+        value=lambda figure: theirs.get(figure.tool),
+    )
+    columns = (
+        Column(key="tool", title="tool"),
+        Column(key="calls_it", title="calls it", priority=2),
+        value,
+        *([of_sibling] if sibling or as_sheet else ()),
+        Column(key="terms", title="how it arises", form=Form.PROSE, value=_how),
+    )
+    return tabulate(
+        after_model(result, columns) if as_sheet else columns,
+        result.reconcile or (),
+        name=f"reconcile-{result.model}",
+        title=f"What other tools print for {result.model}, and why",
+        subtitle="the exact number that each reports for one image, forward, in eval mode",
+        notes=_reconcile_notes(result),
+    )
+
+
+def _how(figure: ToolFigure) -> str:
+    if figure.value is None:
+        return figure.reason or ""
+    start = "MACs" if figure.per_mac == 1 else f"{figure.per_mac} x MACs"
+    terms = (
+        f"{'+' if term.amount >= 0 else '-'} {units.format_count(abs(term.amount))} {term.name}"
+        for term in figure.terms
+    )
+    return " ".join((start, *terms))
+
+
+def _reconcile_notes(result: FlopsResult) -> tuple[str, ...]:
+    ours = units.format_count(result.total.cost.macs // result.batch)
+    notes = (f"MACs are ours: {ours} for {result.model}.", *paper_notes(result))
+    sibling = result.sibling
+    if sibling is None:
+        return notes
+    extra = units.format_count(abs(sibling.extra_macs))
+    more = "more" if sibling.extra_macs >= 0 else "less"
+    return (
+        *notes,
+        f"torchvision's network of that name is {sibling.model}, which needs {extra} MACs {more}.",
     )
