@@ -59,9 +59,8 @@ class Cost:
 
     def times(self, batch: int) -> Cost:
         """The same for ``batch`` images: parameters and buffers exist once."""
-        return Cost(
-            params=self.params,
-            buffers=self.buffers,
+        return replace(
+            self,
             macs=batch * self.macs,
             input_grad_macs=batch * self.input_grad_macs,
             weight_grad_macs=batch * self.weight_grad_macs,

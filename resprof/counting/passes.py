@@ -29,7 +29,7 @@ def passes(operators: Sequence[Operator], fusion: Fusion) -> tuple[Pass, ...]:
 def _alone(operator: Operator) -> Pass:
     work = operator.work
     moved = sum(each.bytes for each in (*work.reads, *work.writes))
-    return _pass([operator], moved * operator.times)
+    return Pass(operators=(operator,), bytes=moved * operator.times)
 
 
 def _fused(operators: Sequence[Operator]) -> tuple[Pass, ...]:
@@ -49,7 +49,7 @@ def _fused(operators: Sequence[Operator]) -> tuple[Pass, ...]:
             needed = {each for each in needed if not _follows(each, needed, sources)}
         kept = [tensor for tensor in written if takers.get(tensor) != {name}]
         moved_bytes = sum(read[each] for each in needed) + sum(written[each] for each in kept)
-        found.append(_pass(group, moved_bytes))
+        found.append(Pass(operators=tuple(group), bytes=moved_bytes))
     return tuple(found)
 
 
@@ -60,7 +60,7 @@ def _whole(operators: Sequence[Operator]) -> Pass:
     read = _largest(_of(each, each.work.reads, network_once=True) for each in within)
     moved = sum(size for tensor, size in read.items() if tensor not in written)
     moved += sum(size for tensor, size in written.items() if tensor not in read)
-    return _pass(operators, moved)
+    return Pass(operators=tuple(operators), bytes=moved)
 
 
 def _sources(groups: Iterable[Sequence[Operator]]) -> dict[str, set[str]]:
@@ -101,16 +101,3 @@ def _largest(moves: Iterable[Iterable[tuple[str, int]]]) -> dict[str, int]:
     for tensor, size in chain.from_iterable(moves):
         sizes[tensor] = max(sizes.get(tensor, 0), size)
     return sizes
-
-
-def _pass(operators: Sequence[Operator], moved: int) -> Pass:
-    first = operators[0]
-    return Pass(
-        phase=first.phase,
-        stage=first.stage,
-        block=first.block,
-        layer=first.layer,
-        ops=tuple(each.work.op for each in operators),
-        flops=sum(each.work.flops * each.times for each in operators),
-        bytes=moved,
-    )

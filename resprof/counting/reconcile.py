@@ -40,9 +40,9 @@ class ToolFigure:
     tool: str
     calls_it: str
     convention: str
-    value: int | None
-    printed: str | None
-    per_mac: int
+    value: int | None = None
+    printed: str | None = None
+    per_mac: int = 1
     terms: tuple[Term, ...] = ()
     reason: str | None = None
 
@@ -162,9 +162,6 @@ def _torchvision(cost: NetworkCost) -> ToolFigure:
         tool="torchvision metadata",
         calls_it="GFLOPS",
         convention="multiply-adds, three decimals, stated for its own networks",
-        value=None,
-        printed=None,
-        per_mac=1,
     )
     architecture = cost.architecture
     own = _torchvision_id(architecture)
@@ -195,31 +192,23 @@ def _to_torchvision(cost: NetworkCost) -> tuple[Term, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Tool:
-    """A tool that runs on any network; ``in_double`` says that it sums in double precision."""
+    """A tool that runs on any network; ``in_double`` says that it sums in double precision.
 
-    name: str
-    calls_it: str
-    convention: str
+    ``figure`` lacks what depends on the network.
+    """
+
+    figure: ToolFigure
     terms: Callable[[NetworkCost], tuple[Term, ...]]
     show: Callable[[int], str]
-    per_mac: int = 1
     in_double: bool = False
 
 
 def _figure(tool: _Tool, cost: NetworkCost) -> ToolFigure:
     terms = tool.terms(cost)
-    value = tool.per_mac * cost.total.macs + sum(term.amount for term in terms)
-    figure = ToolFigure(
-        tool=tool.name,
-        calls_it=tool.calls_it,
-        convention=tool.convention,
-        value=None,
-        printed=None,
-        per_mac=tool.per_mac,
-    )
+    value = tool.figure.per_mac * cost.total.macs + sum(term.amount for term in terms)
     if tool.in_double and value > MOST_IN_DOUBLE:
-        return replace(figure, reason="sums in double precision, which rounds beyond 2^53")
-    return replace(figure, value=value, printed=tool.show(value), terms=_present(terms))
+        return replace(tool.figure, reason="sums in double precision, which rounds beyond 2^53")
+    return replace(tool.figure, value=value, printed=tool.show(value), terms=_present(terms))
 
 
 def _present(terms: tuple[Term, ...]) -> tuple[Term, ...]:
@@ -290,46 +279,59 @@ def _thop_average_pool(layer: Layer) -> int:
 
 _TOOLS = (
     _Tool(
-        name="torch FlopCounterMode",
-        calls_it="FLOP",
-        convention="2 per multiply-add; no biases",
+        figure=ToolFigure(
+            tool="torch FlopCounterMode",
+            calls_it="FLOP",
+            convention="2 per multiply-add; no biases",
+            per_mac=2,
+        ),
         terms=lambda _: (),
         show=flop_counter,
-        per_mac=2,
     ),
     _Tool(
-        name="fvcore",
-        calls_it="flops",
-        convention="multiply-adds, batch norm 2 per element, average pool 1 per element read",
+        figure=ToolFigure(
+            tool="fvcore",
+            calls_it="flops",
+            convention="multiply-adds, batch norm 2 per element, average pool 1 per element read",
+        ),
         terms=_fvcore_terms,
         show=fvcore,
     ),
     _Tool(
-        name="torchinfo",
-        calls_it="mult-adds",
-        convention="multiply-adds, each batch norm parameter once, biases",
+        figure=ToolFigure(
+            tool="torchinfo",
+            calls_it="mult-adds",
+            convention="multiply-adds, each batch norm parameter once, biases",
+        ),
         terms=_torchinfo_terms,
         show=torchinfo,
     ),
     _Tool(
-        name="ptflops (aten)",
-        calls_it="MACs",
-        convention="multiply-adds and biases",
+        figure=ToolFigure(
+            tool="ptflops (aten)",
+            calls_it="MACs",
+            convention="multiply-adds and biases",
+        ),
         terms=lambda cost: (_biases(cost),),
         show=ptflops,
     ),
     _Tool(
-        name="ptflops (pytorch)",
-        calls_it="MACs",
-        convention="multiply-adds, biases, batch norm 2 per element, ReLU and pools counted twice",
+        figure=ToolFigure(
+            tool="ptflops (pytorch)",
+            calls_it="MACs",
+            convention="multiply-adds, biases, batch norm 2 per element, "
+            "ReLU and pools counted twice",
+        ),
         terms=_ptflops_pytorch_terms,
         show=ptflops,
         in_double=True,
     ),
     _Tool(
-        name="thop",
-        calls_it="MACs",
-        convention="multiply-adds, batch norm 4 per element, average pool; no biases",
+        figure=ToolFigure(
+            tool="thop",
+            calls_it="MACs",
+            convention="multiply-adds, batch norm 4 per element, average pool; no biases",
+        ),
         terms=_thop_terms,
         show=thop,
         in_double=True,

@@ -82,19 +82,28 @@ class Operator:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pass:
-    """Operators that go over device memory together, with all that they move in a call.
+    """Operators that go over device memory together, in order of execution.
 
-    ``layer`` is the first one's, ``ops`` are in order of execution. ``bytes`` are of a call, in
-    which the pass may run several times.
+    ``bytes`` are what they move together in a call, in which the pass may run several times.
     """
 
-    phase: Phase
-    stage: str
-    block: str
-    layer: str
-    ops: tuple[Op, ...]
-    flops: int
+    operators: tuple[Operator, ...]
     bytes: int
+
+    @property
+    def first(self) -> Operator:
+        """The operator that gives the pass its place."""
+        return self.operators[0]
+
+    @property
+    def ops(self) -> tuple[Op, ...]:
+        """What the operators do."""
+        return tuple(each.work.op for each in self.operators)
+
+    @property
+    def flops(self) -> int:
+        """What they compute in a call."""
+        return sum(each.work.flops * each.times for each in self.operators)
 
 
 class Fusion(StrEnum):

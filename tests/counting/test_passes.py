@@ -27,9 +27,9 @@ def _fused(name: str, recipe: Recipe, block: str) -> dict[tuple[Phase, str, tupl
     """Elements of the passes of a block."""
     found = passes(operators(count(resolve(name)), recipe), Fusion.FUSED)
     return {
-        (each.phase, each.layer.partition(".")[2].partition(".")[2], each.ops): each.bytes // FP32
+        (first.phase, first.layer.partition(".")[2].partition(".")[2], each.ops): each.bytes // FP32
         for each in found
-        if each.block == block
+        if (first := each.first).block == block
     }
 
 
@@ -194,7 +194,7 @@ def test_fusing_moves_less_and_computes_the_same(call: tuple[str, Recipe]) -> No
 def _by_stage(found: tuple[Pass, ...]) -> Counter[tuple[Phase, str]]:
     moved: Counter[tuple[Phase, str]] = Counter()
     for each in found:
-        moved[each.phase, each.stage] += each.bytes
+        moved[each.first.phase, each.first.stage] += each.bytes
     return moved
 
 
@@ -206,5 +206,5 @@ def test_in_inference_there_is_a_pass_for_each_weighted_layer_and_pool(name: str
     found = passes(operators(cost, recipe), Fusion.FUSED)
     opens = {Op.CONV, Op.LINEAR, Op.MAX_POOL, Op.AVG_POOL}
     layers = [placed.name for placed in cost.layers() if placed.layer.kind.value in opens]
-    assert [each.layer for each in found] == layers
+    assert [each.first.layer for each in found] == layers
     assert sum(len(each.ops) for each in found) == len(list(cost.layers()))

@@ -229,7 +229,7 @@ class Call:
     def _row(
         self, group: Sequence[Pass], per: Per | None, times: Mapping[Part, float], call_s: float
     ) -> RooflineBound:
-        first = group[0]
+        first = group[0].first
         stage = None if per is None else first.stage
         bound = self._bound(group, times.get((first.phase, None if stage == OPTIMIZER else stage)))
         return replace(
@@ -238,7 +238,7 @@ class Call:
             stage=stage,
             block=first.block or None if per in {Per.BLOCK, Per.LAYER} else None,
             layer=first.layer or None if per is Per.LAYER else None,
-            ops=" + ".join(first.ops) if per is Per.LAYER else None,
+            ops=" + ".join(group[0].ops) if per is Per.LAYER else None,
             share=bound.least_time_s / call_s,
         )
 
@@ -262,11 +262,11 @@ def _row_key(per: Per | None, number: int, each: Pass) -> object:
     """What the passes of a row have in common."""
     match per:
         case None:
-            return each.phase
+            return each.first.phase
         case Per.STAGE:
-            return each.phase, each.stage
+            return each.first.phase, each.first.stage
         case Per.BLOCK:
-            return each.phase, each.stage, each.block
+            return each.first.phase, each.first.stage, each.first.block
         case Per.LAYER:
             return number
 
