@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, SupportsIndex, TypeVar, Unpack
 
-from resprof.counting import walk
 from resprof.counting.cost import NetworkCost
+from resprof.counting.cost import count as count_network
 from resprof.errors import Note, UsageError
 from resprof.memory.budget import MARGIN
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
@@ -77,7 +77,7 @@ def count(network: str | Architecture, *, image: Image | None = None) -> Network
 
     A MAC is one multiply-add of a convolution or fully connected layer, biases not counted.
     """
-    return walk.count(_network(network, image))
+    return count_network(_network(network, image))
 
 
 def build(network: str | Architecture, *, zero_init_residual: bool = False) -> nn.Module:

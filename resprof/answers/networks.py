@@ -15,8 +15,7 @@ from resprof.answers.flops.flops import (
     paper_sentence,
     plain_figure,
 )
-from resprof.counting.cost import Cost, StageCost
-from resprof.counting.walk import count
+from resprof.counting.cost import Cost, StageCost, count
 from resprof.model.architecture import Architecture, StrideIn
 from resprof.model.families import Member, family_of, members
 from resprof.model.networks import describe, options, resolve

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from resprof.model.architecture import Architecture
+from resprof.model.families import family_of
 
 Shape = tuple[int, ...]
 """(C, H, W) of a map, (features,) of a vector; without the batch."""
@@ -217,3 +218,13 @@ class NetworkCost:
 def _shape_of(layer: Layer) -> Layer:
     """The layer without what depends on its place: its name and whether its input is the image."""
     return replace(layer, name="", cost=replace(layer.cost, input_grad_macs=0))
+
+
+def count(architecture: Architecture) -> NetworkCost:
+    """Counts a network for one image of the architecture's size, by its family's formula walk."""
+    blocks: tuple[BlockCost, ...] = tuple(family_of(architecture).walk(architecture))
+    return NetworkCost(
+        architecture=architecture,
+        blocks=blocks,
+        total=add_up(block.cost for block in blocks),
+    )

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from resprof.counting.cost import Kind, Layer, NetworkCost
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, Layer, NetworkCost, count
 from resprof.model.architecture import Architecture, Shortcut, StrideIn
 
 

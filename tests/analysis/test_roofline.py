@@ -11,11 +11,10 @@ import pytest
 from resprof.answers.flops.flops import Per
 from resprof.answers.roofline.peaks import datasheet_peaks
 from resprof.answers.roofline.roofline import Against, roofline
-from resprof.counting.cost import Kind
+from resprof.counting.cost import Kind, count
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
 from resprof.counting.traffic import Fusion, Op, Operator
-from resprof.counting.walk import count
 from resprof.errors import UsageError
 from resprof.model.architecture import OPTIMIZER
 from resprof.model.devices import Device, device, devices

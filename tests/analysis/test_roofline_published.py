@@ -13,10 +13,10 @@ import pytest
 
 from resprof.answers.roofline.bounds import least_time
 from resprof.answers.roofline.peaks import Peaks, PeakSource
+from resprof.counting.cost import count
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
 from resprof.counting.traffic import Fusion, sizes_of
-from resprof.counting.walk import count
 from resprof.model.devices import Device, device
 from resprof.model.networks import resolve
 from resprof.model.published import PublishedResult, results

@@ -70,7 +70,7 @@ print(profile(model, (torch.zeros(1, 3, 224, 224),), verbose=False))
 LIBRARY = """
 import time
 from resprof.model.networks import at_image, resolve, variants
-from resprof.counting.walk import count
+from resprof.counting.cost import count
 start = time.perf_counter()
 networks = [resolve(name) for name in variants()]
 done = 0

@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from resprof.counting.walk import count
+from resprof.counting.cost import count
 from resprof.families.residual import BOTTLENECK
 from resprof.model import published
 from resprof.model import published as tables

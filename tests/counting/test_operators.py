@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.counting.cost import Kind
+from resprof.counting.cost import Kind, count
 from resprof.counting.operators import operators
 from resprof.counting.traffic import Moved, Op, Operator
-from resprof.counting.walk import count
 from resprof.model.architecture import OPTIMIZER
 from resprof.model.networks import resolve
 from resprof.model.recipe import Phase, Precision, Recipe, infer, train

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resprof.counting.cost import count
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
 from resprof.counting.traffic import Fusion, Op, Pass
-from resprof.counting.walk import count
 from resprof.model.networks import resolve, variants
 from resprof.model.recipe import Mode, Optimizer, Phase, Precision, Recipe, infer, train
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from resprof.counting.cost import count
 from resprof.counting.reconcile import (
     MOST_IN_DOUBLE,
     TORCHVISION,
@@ -11,7 +12,6 @@ from resprof.counting.reconcile import (
     reconcile,
     torchvision_sibling,
 )
-from resprof.counting.walk import count
 from resprof.model.architecture import Architecture
 from resprof.model.networks import resolve, variants
 

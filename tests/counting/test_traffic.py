@@ -15,10 +15,9 @@ from torch.nn import functional as fn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from resprof.counting.cost import Layer
+from resprof.counting.cost import Layer, count
 from resprof.counting.operators import operators
 from resprof.counting.traffic import Moved, Op, Operator, touched
-from resprof.counting.walk import count
 from resprof.model.architecture import OPTIMIZER, Architecture
 from resprof.model.networks import at_image, resolve
 from resprof.model.recipe import Mode, Optimizer, Phase, Recipe, infer, train

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from resprof.counting.cost import Kind
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, count
 from resprof.model.networks import resolve, variants
 
 _WEIGHTED = {Kind.CONV, Kind.LINEAR}

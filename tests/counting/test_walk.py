@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from resprof.counting.cost import Kind, NetworkCost, Shape, add_up
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, NetworkCost, Shape, add_up, count
 from resprof.model.networks import at_image, resolve, variants
 
 ALL = variants()

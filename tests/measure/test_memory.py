@@ -12,8 +12,7 @@ from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 
 from resprof.answers.bench.subject import subject
-from resprof.counting.cost import Kind
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, count
 from resprof.measure.memory import kept_for_backward, largest_live_sets, measure_memory
 from resprof.measure.subject import Work, prepare
 from resprof.model.architecture import LOSS, Architecture

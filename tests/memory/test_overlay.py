@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resprof.counting.walk import count
+from resprof.counting.cost import count
 from resprof.errors import UsageError
 from resprof.memory.overlay import (
     Calibration,

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from resprof.counting.cost import Shape
-from resprof.counting.walk import count
+from resprof.counting.cost import Shape, count
 from resprof.model.families import family_of
 from resprof.model.networks import at_image, resolve
 from resprof.networks.build import build

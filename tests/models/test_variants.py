@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from resprof.counting.cost import Kind, Shape
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, Shape, count
 from resprof.model.architecture import Architecture
 from resprof.model.families import family_of
 from resprof.model.networks import at_image, resolve, variants

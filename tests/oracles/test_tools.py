@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.utils import flop_counter
 
 from resprof.counting import reconcile as tool_text
+from resprof.counting.cost import count
 from resprof.counting.reconcile import TORCHVISION, reconcile
-from resprof.counting.walk import count
 from resprof.model.architecture import Architecture
 from resprof.model.families import members
 from resprof.model.networks import resolve

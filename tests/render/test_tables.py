@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from resprof.counting.walk import count
+from resprof.counting.cost import count
 from resprof.model.networks import resolve
 from resprof.render.cells import cell
 from resprof.render.formats import data, markdown, sheet

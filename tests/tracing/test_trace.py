@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from resprof.answers.bench.subject import subject
 from resprof.answers.memory.traces import network_of, phase_peaks
-from resprof.counting.cost import Kind
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, count
 from resprof.errors import UsageError
 from resprof.measure.memory import kept_for_backward, largest_live_sets
 from resprof.measure.subject import prepare

@@ -10,8 +10,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from resprof.counting.cost import NetworkCost, Shape
-from resprof.counting.walk import count
+from resprof.counting.cost import NetworkCost, Shape, count
 from resprof.counting.witness import WitnessCount, count_with_torch
 from resprof.counting.witness_fvcore import count_with_fvcore
 from resprof.errors import EnvironmentMissing

@@ -20,9 +20,9 @@ from resprof.counting.cost import (
     PlacedLayer,
     StageCost,
     UniqueShape,
+    count,
 )
 from resprof.counting.reconcile import TORCHVISION, ToolFigure, reconcile, torchvision_sibling
-from resprof.counting.walk import count
 from resprof.model.architecture import Architecture
 from resprof.model.networks import describe, resolve
 from resprof.model.published import Claim, Verdict, deviation, judge, paper_claim, unit_scale

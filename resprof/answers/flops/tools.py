@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from resprof import units
 from resprof.answers.flops.flops import FlopsResult, after_model, paper_notes
-from resprof.counting.cost import NetworkCost, Shape
+from resprof.counting.cost import NetworkCost, Shape, count
 from resprof.counting.reconcile import ToolFigure
-from resprof.counting.walk import count
 from resprof.errors import EnvironmentMissing
 from resprof.model.architecture import Architecture
 from resprof.model.recipe import Mode

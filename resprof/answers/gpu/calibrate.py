@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from resprof.answers.gpu.validate_cuda import gpu_workloads, record_history
 from resprof.codec import from_json, to_json
-from resprof.counting.cost import Kind, Layer
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, Layer, count
 from resprof.errors import EnvironmentMissing
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.history import MemoryHistory

@@ -110,8 +110,7 @@ def overlay_for(
     """What only a GPU takes beside the trace: documented defaults unless there is a calibration."""
     if calibration is None:
         return default_overlay(capability)
-    from resprof.counting.cost import Kind
-    from resprof.counting.walk import count
+    from resprof.counting.cost import Kind, count
 
     shapes = {
         placed.name: shape_text(placed.layer, recipe.precision, recipe.memory_format)

@@ -10,8 +10,7 @@ from functools import cache
 from resprof.answers.flops.flops import CONVENTION, FlopsResult
 from resprof.answers.paper import flops, repeated, shortcuts, structure, training
 from resprof.answers.paper.evaluation import CountNetwork, Evaluator
-from resprof.counting.cost import NetworkCost
-from resprof.counting.walk import count
+from resprof.counting.cost import NetworkCost, count
 from resprof.errors import UsageError, printable
 from resprof.model.networks import resolve
 from resprof.model.published import CheckedClaim, Claim, Verdict, claims, notes

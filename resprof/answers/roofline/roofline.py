@@ -25,10 +25,10 @@ from resprof.answers.roofline.peaks import (
     measured_peaks,
     misfits,
 )
+from resprof.counting.cost import count
 from resprof.counting.operators import operators
 from resprof.counting.passes import passes
 from resprof.counting.traffic import Fusion
-from resprof.counting.walk import count
 from resprof.errors import Note, UsageError
 from resprof.measure.run_file import Record
 from resprof.model.architecture import Architecture

@@ -6,8 +6,7 @@ from functools import cache
 import pytest
 
 from resprof.answers.paper.claims import EVALUATORS, THEMES, check_claims
-from resprof.counting.cost import Kind, NetworkCost, add_up
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, NetworkCost, add_up, count
 from resprof.errors import UsageError
 from resprof.model.networks import resolve
 from resprof.model.published import CheckedClaim, Claim, Verdict, claims, notes

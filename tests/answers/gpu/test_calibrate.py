@@ -24,8 +24,7 @@ from resprof.answers.gpu.calibrate import (
 )
 from resprof.cli.main import main
 from resprof.codec import from_plain
-from resprof.counting.cost import Kind, Layer
-from resprof.counting.walk import count
+from resprof.counting.cost import Kind, Layer, count
 from resprof.errors import EnvironmentMissing
 from resprof.measure.host import machine_environment
 from resprof.measure.memory_history import Usage

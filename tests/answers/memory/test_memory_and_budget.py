@@ -15,7 +15,7 @@ import pytest
 
 from resprof.answers.memory.budget import BudgetResult, GridRow
 from resprof.cli.main import main
-from resprof.counting.walk import count
+from resprof.counting.cost import count
 from resprof.memory.allocator import MemoryPeak
 from resprof.memory.budget import BudgetRow
 from resprof.memory.overlay import Calibration, calibration_text

@@ -32,7 +32,7 @@ from resprof.answers.report.exhibits import (
 )
 from resprof.answers.report.folder import MANIFEST, ReportFolder, manifest_text
 from resprof.answers.report.report import write_report
-from resprof.counting.walk import count
+from resprof.counting.cost import count
 from resprof.errors import EnvironmentMissing, UsageError
 from resprof.measure.run import Outcome
 from resprof.measure.run_file import read_run
