@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 Value = str | int | float | bool | tuple[int, ...] | None
 """A cell; None is unknown."""
@@ -122,22 +122,4 @@ def tabulate(
         rows=tuple(tuple(column.cell(row) for column in columns) for row in rows),
         total=total if any(column.total for column in columns) else None,
         notes=tuple(notes),
-    )
-
-
-T = TypeVar("T")
-
-
-def without(table: Table, key: str) -> Table:
-    """The table without the column of that key."""
-    index = [column.key for column in table.columns].index(key)
-
-    def rest(cells: tuple[T, ...]) -> tuple[T, ...]:
-        return (*cells[:index], *cells[index + 1 :])
-
-    return replace(
-        table,
-        columns=rest(table.columns),
-        rows=tuple(rest(row) for row in table.rows),
-        total=None if table.total is None else rest(table.total),
     )

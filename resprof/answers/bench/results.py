@@ -27,7 +27,7 @@ from resprof.answers.bench.figures import (
 )
 from resprof.answers.bench.runs import Configuration, Launch, configurations
 from resprof.answers.workloads import result_fields
-from resprof.counting.walk import count
+from resprof.counting.cost import count
 from resprof.errors import ResprofError
 from resprof.measure.run import MemoryUse, Metric, Outcome, Round, Stop, Tile, TiledRound
 from resprof.measure.run_file import Record

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
+from operator import attrgetter
 
 from resprof.answers.flops.flops import CONVENTION, FlopsResult
 from resprof.answers.paper import flops, repeated, shortcuts, structure, training
@@ -100,38 +101,26 @@ def claims_table(claims: Sequence[CheckedClaim]) -> Table:
     )
 
 
-_FIGURE = (
-    Column(key="model", title="model"),
-    Column(key="where", title="where", priority=2, value=lambda net: net.paper.claim.where),
-    Column(
-        key="printed",
-        title="printed",
-        origin=Origin.PUBLISHED,
-        value=lambda net: net.paper.claim.printed,
-    ),
-    Column(key="unit", title="unit", value=lambda net: net.paper.claim.unit),
-    Column(
-        key="ours",
-        title="ours",
-        form=Form.NUMBER,
-        origin=Origin.COUNTED,
-        value=lambda net: net.paper.ours,
-    ),
-    Column(
-        key="deviation",
-        title="off by",
-        form=Form.DEVIATION,
-        origin=Origin.COUNTED,
-        value=lambda net: net.paper.deviation,
-    ),
-    Column(key="verdict", title="digits", priority=1, value=lambda net: net.paper.verdict),
+_PRINTED = (
+    Column(key="where", title="where", priority=2),
+    Column(key="printed", title="printed", origin=Origin.PUBLISHED),
+    Column(key="unit", title="unit"),
+)
+_OURS = (
+    Column(key="ours", title="ours", form=Form.NUMBER, origin=Origin.COUNTED),
+    Column(key="deviation", title="off by", form=Form.DEVIATION, origin=Origin.COUNTED),
+    Column(key="verdict", title="digits", priority=1),
 )
 
 
 def figures_table(name: str, title: str, results: Sequence[FlopsResult]) -> Table:
     """The networks for which the paper prints a figure, in each of their forms."""
     return tabulate(
-        _FIGURE,
+        (
+            Column(key="model", title="model"),
+            *(column.of(attrgetter("paper.claim")) for column in _PRINTED),
+            *(column.of(attrgetter("paper")) for column in _OURS),
+        ),
         [result for result in results if result.paper],
         name=name,
         title=title,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter, itemgetter
-from typing import Any
 
 from resprof.answers.flops.flops import Per
 from resprof.answers.roofline.bounds import Bound, RooflineBound, RooflineResult
@@ -19,8 +18,8 @@ from resprof.render.table import Column, Form, Origin, Table, Value, record, tab
 from resprof.units import format_percent, format_seconds, significant
 
 
-def _figure(key: str, title: str, form: Form, origin: Origin, priority: int, **how: Any) -> Column:
-    return Column(key=key, title=title, form=form, origin=origin, priority=priority, **how)
+def _figure(key: str, title: str, form: Form, origin: Origin, priority: int) -> Column:
+    return Column(key=key, title=title, form=form, origin=origin, priority=priority)
 
 
 _COUNTED, _PREDICTED, _MEASURED = Origin.COUNTED, Origin.PREDICTED, Origin.MEASURED
