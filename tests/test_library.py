@@ -83,6 +83,7 @@ def test_budget_is_what_the_command_gives(capsys: pytest.CaptureFixture[str]) ->
         (lambda: resprof.predict_memory("resnet51"), "resnet50"),
         (lambda: resprof.predict_memory(SMALL, mode="both"), "train"),
         (lambda: resprof.predict_memory(SMALL, batch=0), "1 to"),
+        (lambda: resprof.predict_memory(SMALL, batch=None), "1 to"),  # type: ignore[arg-type]
         (lambda: resprof.predict_memory(SMALL, batch=1.5), "1 to"),  # type: ignore[arg-type]
         (lambda: resprof.predict_memory(SMALL, precision="fp8"), "bf16"),
         (lambda: resprof.predict_memory(SMALL, optimizer="lamb"), "adamw"),

@@ -7,7 +7,7 @@ recipes that run the same are equal.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from functools import cache
 from types import NoneType
@@ -265,6 +265,8 @@ OPTIONS: Mapping[str, Option] = {
     each.name: each.metadata["option"] for each in fields(Recipe) if each.metadata
 }
 """The options of a recipe by the fields' names; the image's size is the network's."""
+DEFAULTS: Mapping[str, Any] = {each.name: each.default for each in fields(Recipe)}
+"""The defaults of the fields, ``MISSING`` for what every recipe has to say."""
 TRAINING = tuple(name for name, option in OPTIONS.items() if option.training is not None)
 """Those that mean nothing in inference."""
 
@@ -310,7 +312,11 @@ def recipe_in_words(image: tuple[int, int], **words: Any) -> Recipe:
 
     Raises ``UsageError`` for what does not exist, is out of range or means nothing in inference.
     """
-    asked = {name: _read(name, word) for name, word in words.items() if word is not None}
+    asked = {
+        name: _read(name, word)
+        for name, word in words.items()
+        if word is not None or DEFAULTS[name] is MISSING
+    }
     return recipe_of(image=image, **asked)
 
 
@@ -400,6 +406,3 @@ def _default(name: str) -> object:
     """Of an option in the mode in which it means something."""
     training = OPTIONS[name].training
     return DEFAULTS[name] if training is None else training
-
-
-DEFAULTS = {each.name: each.default for each in fields(Recipe)}
