@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -105,7 +105,7 @@ class Output:
 
     def write(
         self,
-        answer: Answer,
+        answer: Answer[Any],
         tables: Callable[[], Sequence[Table]],
         csv: Callable[[], Sequence[Table]],
     ) -> None:

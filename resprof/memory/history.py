@@ -80,7 +80,7 @@ class MemoryHistory:
 
 
 _NAME = "memory history"
-_FORMAT = FileFormat(
+HISTORY = FileFormat(
     name=_NAME,
     kinds={_NAME: MemoryHistory},
     hint="record one on a GPU: resprof validate --device cuda --keep FOLDER",
@@ -90,7 +90,7 @@ _FORMAT = FileFormat(
 def history_lines(history: MemoryHistory) -> Iterator[str]:
     """A history as JSON lines: a head that counts the events, then one line for each."""
     plain = to_plain(history)
-    head = _FORMAT.head(_NAME) | plain | {"events": len(history.events)}
+    head = HISTORY.head(_NAME) | plain | {"events": len(history.events)}
     yield json.dumps(head, separators=(",", ":")) + "\n"
     for event in plain["events"]:
         yield json.dumps(list(event.values()), separators=(",", ":")) + "\n"
@@ -98,13 +98,13 @@ def history_lines(history: MemoryHistory) -> Iterator[str]:
 
 def read_history(path: Path) -> MemoryHistory:
     """The history in a file; ``UsageError`` for one that is absent, cut off or another."""
-    return history_of(read_text(path, _FORMAT.hint).splitlines(), printable_path(path))
+    return history_of(read_text(path, HISTORY.hint).splitlines(), printable_path(path))
 
 
 def history_of(lines: Iterable[str], name: str = "this") -> MemoryHistory:
     """The way back; ``UsageError`` for lines that are not a whole history of this schema."""
     head, *events = [*lines] or [""]
-    with refusing_unusable(_FORMAT, record_name(head, _FORMAT, name), name):
+    with refusing_unusable(HISTORY, record_name(head, HISTORY, name), name):
         plain = from_json(dict[str, object], head)
         if len(events) != plain.get("events"):
             raise ValueError(f"{len(events)} of {plain.get('events')} events are there")

@@ -107,7 +107,7 @@ def shape_text(layer: Layer, precision: Precision, memory_format: MemoryFormat) 
 
 
 _NAME = "calibration"
-_FORMAT = FileFormat(
+CALIBRATION = FileFormat(
     name="calibration file",
     kinds={_NAME: Calibration},
     hint="write a new one on the device: resprof calibrate --device cuda",
@@ -116,13 +116,13 @@ _FORMAT = FileFormat(
 
 def calibration_text(calibration: Calibration) -> str:
     """The calibration file's content."""
-    return to_json(_FORMAT.head(_NAME) | to_plain(calibration))
+    return to_json(CALIBRATION.head(_NAME) | to_plain(calibration))
 
 
 def read_calibration(path: Path) -> Calibration:
     """Reads a calibration file; ``UsageError`` for one that is absent, corrupt or of others."""
-    calibration = read_record(path, _FORMAT)
-    with refusing_unusable(_FORMAT, _NAME, printable_path(path)):
+    calibration = read_record(path, CALIBRATION)
+    with refusing_unusable(CALIBRATION, _NAME, printable_path(path)):
         sizes = (calibration.context_bytes, calibration.cublas_bytes)
         if min(sizes) < 0 or calibration.total_bytes <= sum(sizes):
             raise ValueError("the sizes do not fit together")

@@ -2,24 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from resprof.codec import SCHEMA
+from resprof.codec import SCHEMA, to_plain
 from resprof.errors import Note
+
+if TYPE_CHECKING:
+    from resprof.model.environment import Environment
+
+T = TypeVar("T")
+
+_FIRST = ("model", "recipe")
+_PARTS = ("rows", "largest")
+"""A total comes after what may add up to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """The envelope: ``results`` is always a list, ``environment`` is None where nothing ran."""
+class Answer(Generic[T]):
+    """The envelope: ``results`` is always a list, ``environment`` is None where nothing ran.
+
+    Every result has a model, a recipe and a total in JSON, null where it has none of its own.
+    """
 
     schema: int = SCHEMA
     command: str
-    results: tuple[object, ...]
-    environment: object | None = None
+    results: tuple[T, ...]
+    environment: Environment | None = None
     notes: tuple[Note, ...] = ()
 
+    def json_fields(self) -> Mapping[str, object]:
+        """With what results lack filled in."""
+        return {
+            "schema": self.schema,
+            "command": self.command,
+            "results": [self.filled(to_plain(each)) for each in self.results],
+            "environment": self.environment,
+            "notes": self.notes,
+        }
 
-def of_all(rows: Sequence[object]) -> dict[str, object]:
-    """A result that is of no single model: rows, and None for all that a model would have."""
-    return {"model": None, "recipe": None, "rows": rows, "total": None}
+    @staticmethod
+    def filled(result: Mapping[str, Any]) -> dict[str, Any]:
+        """The result's fields with None for those that only others have."""
+        fields = {name: None for name in _FIRST if name not in result} | dict(result)
+        if "total" in fields:
+            return fields
+        names = list(fields)
+        at = 1 + max(names.index(name) for name in _PARTS if name in fields)
+        items = list(fields.items())
+        return dict([*items[:at], ("total", None), *items[at:]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows(Generic[T]):
+    """A result that is of no single model."""
+
+    rows: tuple[T, ...]

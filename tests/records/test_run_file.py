@@ -34,6 +34,7 @@ _SCALARS: dict[type, st.SearchStrategy[Any]] = {
     float: st.floats(allow_nan=False, allow_infinity=False),
     bool: st.booleans(),
     str: st.text(),
+    object: st.none() | st.integers() | st.text(),
 }
 
 

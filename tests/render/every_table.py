@@ -53,7 +53,7 @@ class Shown:
     source: str
     tables: tuple[Table, ...]
     sheets: tuple[Table, ...]
-    answer: Answer | None = None
+    answer: Answer[Any] | None = None
 
 
 def every_table(folder: Path) -> list[Shown]:
@@ -162,7 +162,7 @@ def _seen() -> Iterator[list[Shown]]:
 
     def write(
         _: Output,
-        answer: Answer,
+        answer: Answer[Any],
         tables: Callable[[], Sequence[Table]],
         csv: Callable[[], Sequence[Table]],
     ) -> None:

@@ -55,12 +55,9 @@ class ValidationRow:
 class ValidationResult:
     """All workloads; ``tolerance`` is a share."""
 
-    model: None = None
-    recipe: None = None
     device: str
     tolerance: float
     rows: tuple[ValidationRow, ...]
-    total: None = None
     environment: Environment
 
 
@@ -160,15 +157,12 @@ class GpuValidationResult:
     ``environment`` has the device; it is None where nothing could be measured.
     """
 
-    model: None = None
-    recipe: None = None
     device: str
     tolerance: float
     held_from_batch: int
     calibrated_on: str | None
     rows: tuple[GpuValidationRow, ...]
     largest: tuple[LargestBatchCheck, ...] = ()
-    total: None = None
     environment: Environment | None
 
     @property

@@ -38,7 +38,7 @@ class Manifest:
                 raise ValueError(f"{printable(name)} is not below the folder")
 
 
-_FORMAT = FileFormat(
+MANIFEST_FORMAT = FileFormat(
     name="manifest of a report",
     kinds={"report manifest": Manifest},
     hint="name another folder with --out, or replace it with --force",
@@ -47,7 +47,7 @@ _FORMAT = FileFormat(
 
 def manifest_text(files: Iterable[str]) -> str:
     """The manifest as JSON."""
-    return to_json(_FORMAT.head("report manifest") | {"files": sorted(files)})
+    return to_json(MANIFEST_FORMAT.head("report manifest") | {"files": sorted(files)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +130,7 @@ def _owned(folder: Path, *, force: bool) -> frozenset[str]:
     if not os.path.lexists(file):
         return frozenset()
     try:
-        return frozenset(read_record(file, _FORMAT).files)
+        return frozenset(read_record(file, MANIFEST_FORMAT).files)
     except UsageError:
         if force:
             return frozenset()

@@ -68,7 +68,7 @@ class MeasuredPeaks:
             raise ValueError("it has a rate that no device has")
 
 
-_FORMAT = FileFormat(
+PEAKS = FileFormat(
     name="file of measured peaks",
     kinds={"measured peaks": MeasuredPeaks},
     hint="measure them on the device: resprof calibrate --peaks -o FILE",
@@ -77,15 +77,15 @@ _FORMAT = FileFormat(
 
 def peaks_text(found: Iterable[MeasuredPeaks]) -> str:
     """The content of a file of measured peaks."""
-    head = _FORMAT.head("measured peaks")
+    head = PEAKS.head("measured peaks")
     return "".join(to_json(head | to_plain(each), indent=None) for each in found)
 
 
 def read_peaks(path: Path) -> tuple[MeasuredPeaks, ...]:
     """Reads such a file; ``UsageError`` for one that is absent, corrupt or another."""
-    found = read_records(path, _FORMAT)
+    found = read_records(path, PEAKS)
     if not found:
-        raise UsageError(f"{printable_path(path)} is empty", hint=_FORMAT.hint)
+        raise UsageError(f"{printable_path(path)} is empty", hint=PEAKS.hint)
     return found
 
 

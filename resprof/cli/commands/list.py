@@ -8,7 +8,7 @@ import typer
 
 from resprof.cli.options import grouped
 from resprof.cli.output import Output, OutputOptions, advise
-from resprof.render.answer import Answer, of_all
+from resprof.render.answer import Answer, Rows
 
 
 @grouped
@@ -32,7 +32,7 @@ def _list_networks(out: Output) -> None:
 
     rows = networks()
     out.write(
-        Answer(command="list", results=(of_all(plain_networks(rows)),)),
+        Answer(command="list", results=(Rows(rows=tuple(plain_networks(rows))),)),
         tables=lambda: [list_table(rows)],
         csv=lambda: [list_table(rows)],
     )
@@ -45,7 +45,7 @@ def _list_devices(out: Output) -> None:
 
     rows = devices()
     out.write(
-        Answer(command="list", results=(of_all(rows),)),
+        Answer(command="list", results=(Rows(rows=rows),)),
         tables=lambda: [devices_table(rows)],
         csv=lambda: [devices_table(rows)],
     )

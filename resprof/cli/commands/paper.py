@@ -8,7 +8,7 @@ import typer
 
 from resprof.cli.options import grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.render.answer import Answer, of_all
+from resprof.render.answer import Answer, Rows
 
 
 @grouped
@@ -26,7 +26,7 @@ def paper(
     out = output.checked()
     claims = check_paper(only)
     out.write(
-        Answer(command="paper", results=(of_all(claims),)),
+        Answer(command="paper", results=(Rows(rows=claims),)),
         tables=lambda: [claims_table(claims)],
         csv=lambda: [claims_table(claims)],
     )
