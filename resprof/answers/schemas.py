@@ -246,11 +246,10 @@ def _chosen(record: type, *names: str) -> dict[str, Any]:
     """Fields and properties of a record by their types."""
     hints = typing.get_type_hints(record)
 
-    def type_of(name: str) -> Any:
-        known = getattr(record, name, None)
-        return typing.get_type_hints(known.fget)["return"] if isinstance(known, property) else None
+    def of_property(name: str) -> Any:
+        return typing.get_type_hints(getattr(record, name).fget)["return"]
 
-    return {name: hints[name] if name in hints else type_of(name) for name in names}
+    return {name: hints[name] if name in hints else of_property(name) for name in names}
 
 
 def _fields(

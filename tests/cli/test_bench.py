@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import errno
+import fcntl
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -434,6 +437,20 @@ def test_what_does_not_fit_is_halved_when_asked(
 
 
 # The run file.
+
+
+def test_where_no_file_can_be_locked_that_is_said_and_it_is_measured(
+    child: ScriptedChild, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    code, out, err = run(capsys, "cifar-resnet8", "--batch", "1", "--run", "run.jsonl", *CPU)
+    assert code == 0
+    assert "cifar-resnet8" in out
+    assert "warning: The run file cannot be locked (No locks available)" in err
+    assert taken(read_run(Path("run.jsonl"))) == [(1, 0, Outcome.MEASURED)]
 
 
 def test_the_run_file_is_named_on_stderr_and_is_a_new_one_each_time(

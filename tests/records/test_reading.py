@@ -1,4 +1,4 @@
-"""The one reader of files: whatever lies there, it reads it or says in two lines what is wrong."""
+"""The one reader of files reads whatever lies there, or says in two lines what is wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from resprof.errors import UsageError
 from resprof.measure.run_file import RunFile, from_line, read_run, to_line
 from resprof.memory.history import read_history
 from resprof.memory.overlay import read_calibration
-from tests.records.test_run_file import a_round, two_lines
+from resprof.render.files import write_whole
+from tests.records.samples import a_round, two_lines
 
 READERS = (read_run, read_peaks, read_calibration, read_history)
 LINE = to_line(a_round(0))
@@ -160,3 +161,15 @@ def test_a_file_system_without_locks_takes_a_run(
         assert file.unlocked == os.strerror(number)
         file.append(a_round(0))
     assert read_run(tmp_path / "run.jsonl") == (a_round(0),)
+
+
+def test_a_share_that_lets_nobody_set_rights_takes_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "chmod", refused)
+    monkeypatch.setattr(Path, "chmod", refused)
+    write_whole(tmp_path / "file", "whole")
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["whole"]

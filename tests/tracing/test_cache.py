@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -119,6 +120,7 @@ def test_traces_are_found_by_key_and_batch(tmp_path: Path) -> None:
         zlib.compress(b"\xff\xfe"),
         zlib.compress(b"[" * 100_000),
         encode(_trace())[:-20],
+        zlib.compress(b" " * 2**29),
         encode(_trace(key="of another network")),
         encode(_trace(batches=())),
     ],
@@ -152,6 +154,15 @@ def test_a_directory_in_the_place_of_a_file_is_ignored(tmp_path: Path) -> None:
     cache.store(_trace())
     assert cache.load("key", 8) is None
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path: Path) -> None:
+    cache = TraceCache(directory=tmp_path)
+    cache.store(_trace())
+    (file,) = tmp_path.iterdir()
+    file.unlink()
+    os.mkfifo(file)
+    assert cache.load("key", 8) is None
 
 
 def test_readers_see_whole_files_while_others_write(tmp_path: Path) -> None:
