@@ -5,7 +5,7 @@ A fact that is unknown gives no finding, save where not knowing is one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +19,6 @@ from resprof.model.environment import (
     NvmlState,
     TorchBuild,
 )
-from resprof.render.answer import of_all
 from resprof.units import format_bytes, format_percent
 
 
@@ -62,10 +61,6 @@ class DoctorResult:
     rows: tuple[Finding, ...]
     host: HostState
     failure: str | None
-
-    def json_fields(self) -> Mapping[str, object]:
-        """The fields, of no single model."""
-        return of_all(self.rows) | {"host": self.host, "failure": self.failure}
 
 
 POWER_SLACK_W = 1.0

@@ -36,6 +36,7 @@ from resprof.memory.trace import Action, Role
 from resprof.model.architecture import Architecture
 from resprof.model.networks import resolve, workload_of
 from resprof.model.recipe import Precision, Recipe, Workload, train
+from resprof.render.answer import Answer
 from tests.answers.gpu.model_device import ModelDevice
 from tests.answers.gpu.scripted_memory import GPU, TOTAL, ScriptedMemory
 from tests.memory.memory_histories import CONTEXT, peak_of, recorded
@@ -158,7 +159,7 @@ def test_kept_histories_are_held_again_without_a_gpu(
     found = validate_on_cuda([small(64), small(32)], record=taking_more(0.02), keep=tmp_path)
     assert main(["validate", "--histories", str(tmp_path), "--json"]) == 1
     (again,) = json.loads(capsys.readouterr().out)["results"]
-    assert again == to_plain(found)
+    assert again == Answer.filled(to_plain(found))
     assert main(["validate", "--histories", str(tmp_path), "--tolerance", "5%"]) == 0
     assert "2 of 2 within 5%" in capsys.readouterr().out
 
@@ -375,7 +376,7 @@ def test_the_json_is_its_record(
 ) -> None:
     _, out, _ = run_cli(monkeypatch, capsys, scripted, "--json")
     (result,) = json.loads(out)["results"]
-    assert list(result) == list(GpuValidationResult.__dataclass_fields__)
+    assert list(result) == list(Answer.filled(GpuValidationResult.__dataclass_fields__))
     assert result["tolerance"] == TOLERANCE
     levels = [check["level"] for check in result["rows"][0]["levels"]]
     assert levels == ["requested", "allocated", "reserved", "process"]
