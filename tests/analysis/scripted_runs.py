@@ -28,7 +28,7 @@ from resprof.measure.run_file import Record, to_line
 from resprof.model.environment import DeviceKind, Environment
 from resprof.model.recipe import Workload
 from tests.analysis.runs import WORKLOAD
-from tests.analysis.test_environments import FULL
+from tests.answers.test_environments import FULL
 from tests.measure.simulation import durations, simulate
 
 ON_CPU = replace(FULL, gpu=None, nvml=None)

@@ -19,7 +19,7 @@ from resprof.errors import UsageError
 from resprof.model.devices import Device, device, devices
 from resprof.model.environment import Environment
 from resprof.model.recipe import Arithmetic, Precision
-from tests.analysis.test_environments import FULL
+from tests.answers.test_environments import FULL
 
 GIB, MIB = 2**30, 2**20
 REPORTED = (

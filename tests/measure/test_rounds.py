@@ -65,7 +65,7 @@ def test_a_warm_up_that_never_settles_ends_at_its_cap_and_says_so() -> None:
     assert sum(course.warm_up.samples_s[:-1]) < 5.0
 
 
-def test_parts_of_an_index_run_forth_and_back() -> None:
+def test_the_rounds_of_an_index_run_forth_and_back() -> None:
     plan = Plan(target_ci=None, least_rounds=3)
     _, kept = run(repeat(0.125), plan, tiled=_three_tiles)
     forth = ["latency", "tiles", "throughput"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from operator import itemgetter
 
 from resprof.answers.bench.figures import QUANTITIES, Flag, Judgement, Over, Quantity
 from resprof.answers.bench.runs import RunLabel
@@ -106,58 +107,50 @@ def _quantity_table(quantity: Quantity, pairs: Sequence[Pair]) -> Table:
     )
 
 
-def _of_row(
-    key: str,
-    title: str,
-    value: Callable[[ComparedRow], object],
-    *,
-    form: Form = Form.TEXT,
-    priority: int = 0,
-    origin: Origin | None = None,
+_OF_ROW = itemgetter(1)
+"""Of a pair of a result and a row of it."""
+_CANDIDATE = Column(key="candidate", title="candidate", value=lambda pair: pair[0].candidate.name)
+
+
+def _measured(
+    key: str, title: str, form: Form, priority: int, value: Callable[[ComparedRow], object]
 ) -> Column:
-    """A column for pairs of a result and a row of it."""
     return Column(
-        key=key,
-        title=title,
-        form=form,
-        origin=origin,
-        priority=priority,
-        value=lambda pair: value(pair[1]),
+        key=key, title=title, form=form, origin=Origin.MEASURED, priority=priority, value=value
     )
 
 
-_CANDIDATE = Column(key="candidate", title="candidate", value=lambda pair: pair[0].candidate.name)
+_RATIO_VALUE = _measured("ratio", "ratio", Form.NUMBER, 0, lambda row: row.ratio)
+_RATIO_INTERVAL = (
+    _measured("ratio_ci_low", "from", Form.NUMBER, 1, lambda row: row.ci and row.ci[0]),
+    _measured("ratio_ci_high", "to", Form.NUMBER, 1, lambda row: row.ci and row.ci[1]),
+    _measured("ratio_ci_coverage", "covers", Form.SHARE, 4, lambda row: row.ci_coverage),
+)
 
 
 def _figure_columns(quantity: Quantity) -> list[Column]:
     """Both sides and their ratio, then how sure that is, or by how much exact values differ."""
-
-    def measured(
-        key: str, title: str, form: Form, priority: int, value: Callable[[ComparedRow], object]
-    ) -> Column:
-        return _of_row(key, title, value, form=form, priority=priority, origin=Origin.MEASURED)
-
     columns = [
-        measured("baseline", "baseline", quantity.form, 2, lambda row: row.values[0]),
-        measured("candidate_value", "candidate", quantity.form, 2, lambda row: row.values[1]),
-        measured("ratio", "ratio", Form.NUMBER, 0, lambda row: row.ratio),
+        _measured("baseline", "baseline", quantity.form, 2, lambda row: row.values[0]),
+        _measured("candidate_value", "candidate", quantity.form, 2, lambda row: row.values[1]),
+        _RATIO_VALUE,
     ]
     if quantity.form is Form.BYTES:
         columns += [
-            _of_row("change", "change", _change),
-            measured("difference_bytes", "more bytes", Form.COUNT, 2, _increase),
+            Column(key="change", title="change", value=_change),
+            _measured("difference_bytes", "more bytes", Form.COUNT, 2, _increase),
         ]
     if quantity.judgement is not Judgement.EXACT:
-        columns += [
-            measured("ratio_ci_low", "from", Form.NUMBER, 1, lambda row: row.ci and row.ci[0]),
-            measured("ratio_ci_high", "to", Form.NUMBER, 1, lambda row: row.ci and row.ci[1]),
-            measured("ratio_ci_coverage", "covers", Form.SHARE, 4, lambda row: row.ci_coverage),
-        ]
+        columns += _RATIO_INTERVAL
     if quantity.timed:
         columns.append(
-            _of_row("verdict", "verdict", lambda row: row.verdict and row.verdict.upper())
+            Column(
+                key="verdict",
+                title="verdict",
+                value=lambda row: row.verdict and row.verdict.upper(),
+            )
         )
-    return columns
+    return [column.of(_OF_ROW) for column in columns]
 
 
 def _increase(row: ComparedRow) -> int | None:
@@ -194,8 +187,10 @@ def _flags_text(row: ComparedRow) -> str | None:
     return "; ".join([*([_FAR_OFF] if _is_far_off(row) else []), *found]) or None
 
 
-_OVER = _of_row("over", "over", _over_text, priority=3)
-_FLAGS = _of_row("flags", "flags", _flags_text, form=Form.PROSE, priority=3)
+_OVER = Column(key="over", title="over", priority=3, value=_over_text).of(_OF_ROW)
+_FLAGS = Column(key="flags", title="flags", form=Form.PROSE, priority=3, value=_flags_text).of(
+    _OF_ROW
+)
 
 
 def _is_far_off(row: ComparedRow) -> bool:
@@ -283,29 +278,26 @@ def _datum(
 def _of_quantity(quantity: Quantity) -> list[Column]:
     """Both sides, then how they compare, under names that begin with the quantity's."""
 
-    def measured(key: str, value: Callable[[ComparedRow], object]) -> Column:
+    def of_row(key: str, value: Callable[[ComparedRow], object]) -> Column:
         def of_result(result: ComparedResult) -> object:
             row = result.row(quantity)
             return None if row is None else value(row)
 
         return _datum(key, of_result, Origin.MEASURED)
 
-    short = quantity.short
-    columns = [
-        measured(f"baseline_{quantity.key}", lambda row: row.values[0]),
-        measured(f"candidate_{quantity.key}", lambda row: row.values[1]),
-        measured(f"{short}_ratio", lambda row: row.ratio),
-    ]
+    short, ratios = quantity.short, [_RATIO_VALUE]
+    derived: dict[str, Callable[[ComparedRow], object]] = {}
     if quantity.judgement is not Judgement.EXACT:
-        columns += [
-            measured(f"{short}_ratio_ci_low", lambda row: row.ci and row.ci[0]),
-            measured(f"{short}_ratio_ci_high", lambda row: row.ci and row.ci[1]),
-            measured(f"{short}_ratio_ci_coverage", lambda row: row.ci_coverage),
-            measured(f"{short}_over", lambda row: row.over),
-        ]
+        ratios += _RATIO_INTERVAL
+        derived["over"] = lambda row: row.over
     if quantity.timed:
-        columns.append(measured(f"{short}_verdict", lambda row: row.verdict))
-    return columns
+        derived["verdict"] = lambda row: row.verdict
+    return [
+        of_row(f"baseline_{quantity.key}", lambda row: row.values[0]),
+        of_row(f"candidate_{quantity.key}", lambda row: row.values[1]),
+        *(of_row(f"{short}_{column.key}", column.cell) for column in ratios),
+        *(of_row(f"{short}_{name}", value) for name, value in derived.items()),
+    ]
 
 
 def _of_side(side: str) -> list[Column]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from resprof.answers.environment import Category, ranked_differences
-from tests.analysis.test_environments import FULL, MOMENT, RECIPE, changed, leaves
+from tests.answers.test_environments import FULL, MOMENT, RECIPE, changed, leaves
 
 
 def _changed(*paths: str) -> Any:
