@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 
@@ -13,7 +13,6 @@ from resprof.answers.flops.flops import (
     PaperFigure,
     paper_figure,
     paper_sentence,
-    plain_figure,
 )
 from resprof.counting.cost import Cost, StageCost, count
 from resprof.model.architecture import Architecture, StrideIn
@@ -49,6 +48,17 @@ class ShowResult:
         """What the network is, in words."""
         return describe(self.architecture)
 
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat: rows and total by their columns."""
+        return {
+            "model": self.model,
+            "title": self.title,
+            "recipe": None,
+            "rows": [record((_STAGE, _OUTPUT, _TEXT), row) for row in self.rows],
+            "total": record((_PARAMS, _MACS, _FLOPS), self),
+            "paper": self.paper,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedNetwork:
@@ -66,6 +76,11 @@ class ListedNetwork:
         moved = ["-v1.5"] if len(strides) > 1 and StrideIn.MIDDLE_3X3 in strides else []
         others = sorted(shortcuts - {self.member.shortcut}, key=str)
         return (*moved, *(f"-{shortcut}" for shortcut in others if shortcut))
+
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat by its columns, the suffixes in a list."""
+        fields = (_MODEL, _LABEL, _OPTIONS, _LAYERS, _IMAGE, _PARAMS, _MACS, _FLOPS)
+        return {**record(fields, self), "options": self.suffixes}
 
 
 def networks() -> tuple[ListedNetwork, ...]:
@@ -115,12 +130,6 @@ _FLOPS = _counted("flops", "FLOPs", Form.SI)
 _LABEL = Column(key="label", title="what it is", priority=1, value=attrgetter("member.label"))
 
 
-def plain_networks(rows: Iterable[ListedNetwork]) -> list[dict[str, object]]:
-    """Listed networks as JSON has them, the suffixes in a list."""
-    fields = (_MODEL, _LABEL, _OPTIONS, _LAYERS, _IMAGE, _PARAMS, _MACS, _FLOPS)
-    return [{**record(fields, row), "options": row.suffixes} for row in rows]
-
-
 def list_table(rows: Sequence[ListedNetwork]) -> Table:
     """Every listed network in a row."""
     return tabulate(
@@ -142,18 +151,6 @@ def list_table(rows: Sequence[ListedNetwork]) -> Table:
 _STAGE = Column(key="stage", title="stage", value=attrgetter("part.stage"))
 _OUTPUT = Column(key="output", title="output", form=Form.SHAPE, value=attrgetter("part.output"))
 _TEXT = Column(key="layers", title="layers", form=Form.PROSE, value=attrgetter("layers"))
-
-
-def plain_show(result: ShowResult) -> dict[str, object]:
-    """A network in the form of Table 1 as JSON has it."""
-    return {
-        "model": result.model,
-        "title": result.title,
-        "recipe": None,
-        "rows": [record((_STAGE, _OUTPUT, _TEXT), row) for row in result.rows],
-        "total": record((_PARAMS, _MACS, _FLOPS), result),
-        "paper": plain_figure(result.paper),
-    }
 
 
 def show_tables(results: Sequence[ShowResult]) -> list[Table]:

@@ -5,7 +5,7 @@ JSON is made of the same columns as the tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
@@ -87,6 +87,18 @@ class PaperFigure:
     deviation: float
     verdict: Verdict
 
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat: the claim's fields that say what is printed, then ours."""
+        return {
+            "id": self.claim.id,
+            "where": self.claim.where,
+            "printed": self.claim.printed,
+            "unit": self.claim.unit,
+            "ours": self.ours,
+            "deviation": self.deviation,
+            "verdict": self.verdict,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sibling:
@@ -130,6 +142,29 @@ class FlopsResult:
     def title(self) -> str:
         """What the network is, in words."""
         return describe(self.architecture)
+
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat: rows, total and shapes by the columns of their parts."""
+        fields = _LAYER_FIELDS if self.per is Per.LAYER else _PART_FIELDS
+        return {
+            "model": self.model,
+            "title": self.title,
+            "architecture": self.architecture,
+            "recipe": {
+                "mode": self.mode,
+                "batch": self.batch,
+                "image": self.architecture.image,
+            },
+            "per": self.per,
+            "rows": [record(fields, row) for row in self.rows],
+            "total": record((*_COSTS, *_BY_PASS, _BUFFERS), self.total),
+            "paper": self.paper,
+            "elsewhere": self.elsewhere,
+            "unique": self.unique and [record(_UNIQUE_FIELDS, shape) for shape in self.unique],
+            "check": self.check,
+            "reconcile": self.reconcile,
+            "sibling": self.sibling,
+        }
 
 
 def flops(
@@ -322,45 +357,6 @@ _LAYER_FIELDS = (
     *_GRADIENTS,
     _ELEMENTS,
 )
-
-
-def plain(result: FlopsResult) -> dict[str, object]:
-    """The result as JSON has it: every record flat."""
-    fields = _LAYER_FIELDS if result.per is Per.LAYER else _PART_FIELDS
-    return {
-        "model": result.model,
-        "title": result.title,
-        "architecture": result.architecture,
-        "recipe": {
-            "mode": result.mode,
-            "batch": result.batch,
-            "image": result.architecture.image,
-        },
-        "per": result.per,
-        "rows": [record(fields, row) for row in result.rows],
-        "total": record((*_COSTS, *_BY_PASS, _BUFFERS), result.total),
-        "paper": plain_figure(result.paper),
-        "elsewhere": result.elsewhere,
-        "unique": result.unique and [record(_UNIQUE_FIELDS, shape) for shape in result.unique],
-        "check": result.check,
-        "reconcile": result.reconcile,
-        "sibling": result.sibling,
-    }
-
-
-def plain_figure(paper: PaperFigure | None) -> dict[str, object] | None:
-    """The paper's figure as JSON has it: the claim's fields among its own."""
-    if paper is None:
-        return None
-    return {
-        "id": paper.claim.id,
-        "where": paper.claim.where,
-        "printed": paper.claim.printed,
-        "unit": paper.claim.unit,
-        "ours": paper.ours,
-        "deviation": paper.deviation,
-        "verdict": paper.verdict,
-    }
 
 
 def flops_table(result: FlopsResult) -> Table:

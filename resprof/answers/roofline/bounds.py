@@ -18,7 +18,7 @@ from resprof.counting.traffic import Fusion, Operator, Pass
 from resprof.errors import Note
 from resprof.measure.run import Metric
 from resprof.model.architecture import OPTIMIZER, Architecture
-from resprof.model.networks import describe
+from resprof.model.networks import describe, workload_of
 from resprof.model.recipe import Checkpoint, Mode, Phase, Recipe, Workload
 from resprof.units import format_bytes, format_percent
 
@@ -91,6 +91,15 @@ class RooflineBound:
         """The least time over the measured one."""
         return self.least_time_s / self.measured_time_s if self.measured_time_s else None
 
+    def of(self, *names: str) -> dict[str, object]:
+        """What has these names, as JSON has it."""
+        return {name: getattr(self, name) for name in names}
+
+
+_PLACE = ("phase", "stage", "block", "layer", "ops")
+_FIGURES = ("flops", "bytes", "intensity", "bound", "memory_share", "least_time_s")
+_ACHIEVED = ("attainable_time_s", "measured_time_s", "measured_flops_per_s", "achieved_share")
+
 
 Part = tuple[Phase, str | None]
 """A stage of a phase, or with None a whole phase."""
@@ -147,13 +156,46 @@ class RooflineResult:
     @property
     def workload(self) -> Workload:
         """What is run."""
-        return Workload(
-            model=self.model,
-            classes=self.architecture.classes,
-            in_channels=self.architecture.in_channels,
-            width=self.architecture.width,
-            recipe=self.recipe,
-        )
+        return workload_of(self.architecture, self.recipe)
+
+    def json_fields(self) -> Mapping[str, object]:
+        """Flat: the workload's fields among its own, bounds with what follows from them."""
+        architecture, total = self.architecture, self.total
+        return {
+            "model": self.model,
+            "title": self.title,
+            "recipe": self.recipe,
+            "per": self.per,
+            "fusion": self.fusion,
+            "rows": [row.of(*_PLACE, *_FIGURES, "share", *_ACHIEVED) for row in self.rows],
+            "total": {
+                **total.of(*_FIGURES, "most_images_per_s", "attainable_time_s"),
+                "measured_by": self.measured.by,
+                **total.of("measured_time_s", "measured_flops_per_s"),
+                "measured_images_per_s": self.measured.images_per_s,
+                "achieved_share": total.achieved_share,
+            },
+            "bounds": [
+                bound.of(
+                    "fusion",
+                    "passes",
+                    *_FIGURES[1:],
+                    "most_images_per_s",
+                    "attainable_time_s",
+                    "achieved_share",
+                )
+                for bound in self.bounds
+            ],
+            "phases": [row.of(*_PLACE, *_FIGURES, "share", *_ACHIEVED) for row in self.phases],
+            "peaks": self.peaks,
+            "measured_peaks": self.measured_peaks,
+            "measured_on": self.measured_on,
+            "key": self.key,
+            "classes": architecture.classes,
+            "in_channels": architecture.in_channels,
+            "width": architecture.width,
+            "flags": self.flags,
+        }
 
 
 def measured_of(result: BenchResult, images: int) -> Measured:

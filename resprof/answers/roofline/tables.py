@@ -1,4 +1,4 @@
-"""The columns of `resprof roofline`, its tables by row or by workload, and its JSON."""
+"""The columns of `resprof roofline`, its tables by row or by workload."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from resprof.counting.traffic import Fusion
 from resprof.errors import Note
 from resprof.model.architecture import OPTIMIZER
 from resprof.model.recipe import Mode, Recipe
-from resprof.render.table import Column, Form, Origin, Table, Value, record, tabulate
+from resprof.render.table import Column, Form, Origin, Table, Value, tabulate
 from resprof.units import format_percent, format_seconds, significant
 
 
@@ -67,36 +67,6 @@ _FUSION_FIELDS = (
     _ATTAINABLE,
     _REACHED,
 )
-
-
-def plain(result: RooflineResult) -> dict[str, object]:
-    """The result as JSON has it: every bound flat, the workload's fields among the result's."""
-    architecture = result.architecture
-    return {
-        "model": result.model,
-        "title": result.title,
-        "recipe": result.recipe,
-        "per": result.per,
-        "fusion": result.fusion,
-        "rows": [record(_ROW_FIELDS, row) for row in result.rows],
-        "total": {
-            **record((*_FIGURES, _MOST_IMAGES, _ATTAINABLE), result.total),
-            "measured_by": result.measured.by,
-            **record((_TIME, _RATE), result.total),
-            "measured_images_per_s": result.measured.images_per_s,
-            **record((_REACHED,), result.total),
-        },
-        "bounds": [record(_FUSION_FIELDS, bound) for bound in result.bounds],
-        "phases": [record(_ROW_FIELDS, row) for row in result.phases],
-        "peaks": result.peaks,
-        "measured_peaks": result.measured_peaks,
-        "measured_on": result.measured_on,
-        "key": result.key,
-        "classes": architecture.classes,
-        "in_channels": architecture.in_channels,
-        "width": architecture.width,
-        "flags": result.flags,
-    }
 
 
 def pass_is(fusion: Fusion, recipe: Recipe) -> str:

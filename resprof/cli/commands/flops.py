@@ -13,7 +13,6 @@ from resprof.answers.flops.flops import (
     comparison_table,
     flops_table,
     long_table,
-    plain,
     unique_table,
 )
 from resprof.answers.flops.flops import flops as count_flops
@@ -84,7 +83,7 @@ def flops(
         for architecture in architectures
     )
     out.write(
-        Answer(command="flops", results=tuple(map(plain, results)), notes=(_CONVENTION,)),
+        Answer(command="flops", results=results, notes=(_CONVENTION,)),
         tables=lambda: _tables(results, compare=len(results) > 1 and per is None),
         csv=lambda: _csv(results),
     )

@@ -28,11 +28,11 @@ def list_networks(
 
 
 def _list_networks(out: Output) -> None:
-    from resprof.answers.networks import list_table, networks, plain_networks
+    from resprof.answers.networks import list_table, networks
 
     rows = networks()
     out.write(
-        Answer(command="list", results=(Rows(rows=tuple(plain_networks(rows))),)),
+        Answer(command="list", results=(Rows(rows=rows),)),
         tables=lambda: [list_table(rows)],
         csv=lambda: [list_table(rows)],
     )

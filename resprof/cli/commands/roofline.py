@@ -174,12 +174,12 @@ def _write(
     notes: tuple[Note, ...],
     environment: Environment | None,
 ) -> None:
-    from resprof.answers.roofline.tables import long_table, plain, roofline_tables
+    from resprof.answers.roofline.tables import long_table, roofline_tables
 
     out.write(
         Answer(
             command="roofline",
-            results=tuple(map(plain, results)),
+            results=results,
             environment=environment,
             notes=notes,
         ),

@@ -16,13 +16,13 @@ def show(
     output: OutputOptions,
 ) -> None:
     """Show what networks are made of, as in Table 1."""
-    from resprof.answers.networks import plain_show, show_rows_table, show_tables
     from resprof.answers.networks import show as show_network
+    from resprof.answers.networks import show_rows_table, show_tables
 
     out = output.checked()
     results = tuple(show_network(network.of(model)) for model in models)
     out.write(
-        Answer(command="show", results=tuple(map(plain_show, results))),
+        Answer(command="show", results=results),
         tables=lambda: show_tables(results),
         csv=lambda: [show_rows_table(results)],
     )
