@@ -9,8 +9,8 @@ from __future__ import annotations
 from resprof.answers.compare.comparison import compare_runs
 from resprof.answers.compare.fail_on import failures
 from resprof.measure.run_file import Record
-from tests.analysis.runs import WORKLOAD
-from tests.analysis.scripted_runs import as_read, noisy, run_of
+from tests.run_records import WORKLOAD
+from tests.scripted_runs import as_read, noisy, run_of
 
 SEEDS = 500
 LIMIT = 0.02

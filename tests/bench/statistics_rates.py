@@ -18,7 +18,7 @@ from resprof.measure.run import Metric, Stop
 from resprof.stats.comparison import Comparison, SpeedVerdict, compare
 from resprof.stats.intervals import order_interval
 from resprof.stats.series import drift
-from tests.measure.simulation import (
+from tests.stats.simulation import (
     PLAN,
     SEEDS,
     comparisons,

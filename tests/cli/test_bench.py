@@ -52,8 +52,8 @@ from resprof.model.recipe import Engine, Mode, Phase, Workload
 from resprof.render.cells import ASCII
 from resprof.render.table import Origin
 from resprof.render.terminal import Screen, terminal
-from tests.jobs.stand_in import ScriptedChild, look, quiet, taken
-from tests.jobs.stand_in_child import environment_of, rounds_of
+from tests.answers.bench.stand_in import ScriptedChild, look, quiet, taken
+from tests.answers.bench.stand_in_child import environment_of, rounds_of
 
 CPU = ("--device", "cpu")
 GPU = Gpu(name="a GPU", uuid="GPU-1", capability="9.0", memory_bytes=2**36, driver="550.1")

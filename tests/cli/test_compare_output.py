@@ -29,8 +29,8 @@ from resprof.measure.run_file import Record
 from resprof.model.environment import Environment
 from resprof.model.recipe import Precision, infer
 from resprof.render.terminal import Screen, terminal
-from tests.analysis.runs import WORKLOAD
-from tests.analysis.scripted_runs import (
+from tests.run_records import WORKLOAD
+from tests.scripted_runs import (
     ON_GPU,
     Launched,
     as_read,

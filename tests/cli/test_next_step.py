@@ -5,8 +5,8 @@ from __future__ import annotations
 from resprof.answers.compare.comparison import compare_runs
 from resprof.answers.compare.tables import next_step
 from resprof.measure.run_file import Record
-from tests.analysis.runs import WORKLOAD
-from tests.analysis.scripted_runs import (
+from tests.run_records import WORKLOAD
+from tests.scripted_runs import (
     ON_GPU,
     Launched,
     as_read,

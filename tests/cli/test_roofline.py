@@ -17,8 +17,8 @@ from resprof.cli.main import main
 from resprof.model.devices import device
 from resprof.model.recipe import Precision, infer
 from resprof.render.cells import ASCII
-from tests.analysis.runs import WORKLOAD
-from tests.analysis.scripted_runs import run_of, simple, steady, with_gpu, written
+from tests.run_records import WORKLOAD
+from tests.scripted_runs import run_of, simple, steady, with_gpu, written
 
 CARD = "NVIDIA A100-SXM4-80GB"
 

@@ -15,7 +15,6 @@ from resprof.measure.run import Metric, Outcome
 from resprof.measure.run_file import read_run
 from resprof.model.recipe import Engine
 from resprof.render.terminal import Screen, terminal
-from tests.analysis.scripted_runs import simple, steady, written
 from tests.cli.scripted_rooflines import (
     CARD,
     INFER,
@@ -28,6 +27,7 @@ from tests.cli.scripted_rooflines import (
     records,
     run,
 )
+from tests.scripted_runs import simple, steady, written
 
 
 @pytest.fixture

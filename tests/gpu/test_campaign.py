@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.answers.bench.stand_in import ends_soon
 from tests.gpu.campaign import CALIBRATION, DONE, LOG, Step, campaign, steps
-from tests.jobs.stand_in import ends_soon
 
 
 def _step(name: str, code: str, budget_s: int = 20, output: str | None = None) -> Step:

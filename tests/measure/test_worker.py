@@ -15,7 +15,7 @@ from resprof.answers.gpu.validation import _in_own_process, workloads
 from resprof.errors import NotMeasured, UsageError
 from resprof.measure import worker
 from resprof.measure.worker import Ended, ask_worker, command, explain, run_worker
-from tests.jobs.stand_in import ends_soon, is_running
+from tests.answers.bench.stand_in import ends_soon, is_running
 
 _PARENT = """
 import subprocess, sys

@@ -14,8 +14,9 @@ from resprof.measure.run import LaunchStart, Outcome, Round
 from resprof.measure.run_file import Record
 from resprof.model.environment import Environment
 from resprof.stats.comparison import SpeedVerdict
-from tests.analysis.runs import WORKLOAD
-from tests.analysis.scripted_runs import (
+from tests.bench.regression_rates import caught
+from tests.run_records import WORKLOAD
+from tests.scripted_runs import (
     ON_GPU,
     Launched,
     as_read,
@@ -26,7 +27,6 @@ from tests.analysis.scripted_runs import (
     with_gpu,
     with_torch,
 )
-from tests.bench.regression_rates import caught
 
 NOISE = 0.005
 

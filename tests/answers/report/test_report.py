@@ -40,8 +40,8 @@ from resprof.model.environment import Environment
 from resprof.model.networks import resolve, variants
 from resprof.render.document import Exhibit
 from resprof.render.formats import forms
-from tests.jobs.stand_in import ScriptedChild, quiet
-from tests.jobs.stand_in_child import environment_of
+from tests.answers.bench.stand_in import ScriptedChild, quiet
+from tests.answers.bench.stand_in_child import environment_of
 
 REPORTS = Path(__file__).parents[3] / "reports"
 TEXTS = (".csv", ".json", ".md")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from resprof.errors import EnvironmentMissing, UsageError
 from resprof.measure.run_file import Record, RunFile, from_line, read_run, to_line
-from tests.records.samples import KINDS, a_round, an_end, any_of, two_lines
+from tests.samples import KINDS, a_round, an_end, any_of, two_lines
 
 
 @pytest.fixture

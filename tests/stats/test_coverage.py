@@ -15,7 +15,7 @@ from resprof.stats.comparison import SpeedVerdict
 from resprof.stats.intervals import percentile
 from resprof.stats.series import drift
 from tests.measure.scripted import run
-from tests.measure.simulation import (
+from tests.stats.simulation import (
     SEEDS,
     comparisons,
     coverage,

@@ -20,7 +20,7 @@ from resprof.measure.host import machine_environment
 from resprof.measure.run_file import to_line
 from resprof.model.devices import devices
 from resprof.render.answer import Answer, Rows
-from tests.records.samples import KINDS, any_of
+from tests.samples import KINDS, any_of
 
 ROOT = Path(__file__).parents[2]
 HERE = "HERE"

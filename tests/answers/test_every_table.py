@@ -24,7 +24,7 @@ from resprof.render.formats import markdown, sheet
 from resprof.render.page import tables_html
 from resprof.render.table import Form, Table, Value
 from resprof.render.terminal import Screen, terminal
-from tests.render.every_table import Shown, every_table
+from tests.answers.every_table import Shown, every_table
 
 ANSWERS = Path(__file__).parents[2] / "resprof" / "answers"
 ADDS_UP = {Form.COUNT, Form.SI, Form.BYTES, Form.SECONDS, Form.SHARE}

@@ -27,7 +27,12 @@ from resprof.render.answer import Answer
 from resprof.render.chart import Chart, chart_table
 from resprof.render.document import Exhibit, Placed
 from resprof.render.table import Table
-from tests.analysis.scripted_runs import (
+from tests.answers.bench.stand_in import ScriptedChild, quiet
+from tests.answers.gpu.model_device import ModelDevice
+from tests.answers.gpu.test_validate_cuda import out_of_memory, scripted, taking_more
+from tests.cli.scripted_rooflines import INFER, PHASED, STAGED, STEP, records
+from tests.cli.test_bench import on_a_gpu
+from tests.scripted_runs import (
     ON_GPU,
     Launched,
     of,
@@ -37,11 +42,6 @@ from tests.analysis.scripted_runs import (
     with_torch,
     written,
 )
-from tests.answers.gpu.model_device import ModelDevice
-from tests.answers.gpu.test_validate_cuda import out_of_memory, scripted, taking_more
-from tests.cli.scripted_rooflines import INFER, PHASED, STAGED, STEP, records
-from tests.cli.test_bench import on_a_gpu
-from tests.jobs.stand_in import ScriptedChild, quiet
 
 SMALL = "cifar-resnet8"
 

@@ -19,9 +19,9 @@ from resprof.model.networks import architecture_of
 from resprof.model.recipe import MemoryFormat, Optimizer, Recipe, Workload, train
 from resprof.render.chart import Chart
 from resprof.render.terminal import Screen, terminal
-from tests.analysis.runs import WORKLOAD
-from tests.analysis.scripted_runs import of, run_of, steady, with_gpu
 from tests.cli.scripted_rooflines import CARD
+from tests.run_records import WORKLOAD
+from tests.scripted_runs import of, run_of, steady, with_gpu
 
 ON_CARD = with_gpu(CARD)
 STEP = replace(WORKLOAD, recipe=train(batch=4, image=(32, 32)))

@@ -27,9 +27,9 @@ from resprof.measure.run import (
 from resprof.measure.run_file import Record, to_line
 from resprof.model.environment import DeviceKind, Environment
 from resprof.model.recipe import Workload
-from tests.analysis.runs import WORKLOAD
 from tests.answers.test_environments import FULL
-from tests.measure.simulation import durations, simulate
+from tests.run_records import WORKLOAD
+from tests.stats.simulation import durations, simulate
 
 ON_CPU = replace(FULL, gpu=None, nvml=None)
 ON_GPU = FULL

@@ -18,9 +18,9 @@ import pytest
 
 from resprof.measure.run import LaunchStart, Outcome, Round
 from resprof.measure.run_file import Record, read_run
-from tests.jobs.stand_in import WHOLE, ends_soon, is_running, taken
+from tests.answers.bench.stand_in import WHOLE, ends_soon, is_running, taken
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 BATCHES = (1, 2, 3)
 PATIENCE_S = 60.0
 """Longer than anything takes on a machine that has other things to do."""
@@ -55,7 +55,7 @@ class Program:
         """Its command line."""
         note = f"open({str(self.folder)!r} + f'/{{os.getpid()}}.pid', 'w').close()"
         return [
-            *(sys.executable, "-m", "tests.jobs.bench_program", f"{note}; {script}"),
+            *(sys.executable, "-m", "tests.answers.bench.bench_program", f"{note}; {script}"),
             *("bench", "cifar-resnet8", "--batch", ",".join(map(str, BATCHES))),
             *("--device", "cpu", "--run", str(self.path), "--json", *more),
         ]

@@ -1,6 +1,6 @@
 """The program, with stand-ins for the process that measures and for the look at the machine.
 
-``python -m tests.jobs.bench_program SCRIPT ARGUMENT...`` runs ``resprof ARGUMENT...``.
+``python -m tests.answers.bench.bench_program SCRIPT ARGUMENT...`` runs ``resprof ARGUMENT...``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import partial
 from resprof.answers.bench import launches
 from resprof.cli.main import run
 from resprof.measure.launch import run_child
-from tests.jobs.stand_in import command, look, quiet
+from tests.answers.bench.stand_in import command, look, quiet
 
 if __name__ == "__main__":
     vars(launches).update(

@@ -36,7 +36,7 @@ from resprof.measure.run import (
 from resprof.measure.run_file import Record, RunFile, read_run, to_line
 from resprof.model.environment import DeviceKind, Environment, Gpu
 from resprof.model.recipe import Engine, Mode, Optimizer, Precision, Workload
-from tests.jobs.stand_in import (
+from tests.answers.bench.stand_in import (
     PLAN,
     WHOLE,
     ScriptedChild,
@@ -45,7 +45,7 @@ from tests.jobs.stand_in import (
     taken,
     workload,
 )
-from tests.jobs.stand_in_child import end_of, environment_of, rounds_of
+from tests.answers.bench.stand_in_child import end_of, environment_of, rounds_of
 
 MEASURED, FULL, FAILED = Outcome.MEASURED, Outcome.OUT_OF_MEMORY, Outcome.FAILED
 HERE = environment_of()

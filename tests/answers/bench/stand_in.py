@@ -16,7 +16,7 @@ from resprof.measure.run import LaunchEnd, LaunchStart, Order, Outcome, Plan
 from resprof.measure.run_file import Record
 from resprof.model.environment import Environment, HostState
 from resprof.model.recipe import Workload, infer
-from tests.jobs.stand_in_child import end_of, environment_of, rounds_of
+from tests.answers.bench.stand_in_child import end_of, environment_of, rounds_of
 
 if TYPE_CHECKING:
     import pytest

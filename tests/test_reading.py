@@ -18,7 +18,7 @@ from resprof.measure.run_file import RunFile, from_line, read_run, to_line
 from resprof.memory.history import read_history
 from resprof.memory.overlay import read_calibration
 from resprof.render.files import write_whole
-from tests.records.samples import a_round, two_lines
+from tests.samples import a_round, two_lines
 
 READERS = (read_run, read_peaks, read_calibration, read_history)
 LINE = to_line(a_round(0))
