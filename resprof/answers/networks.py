@@ -16,8 +16,7 @@ from resprof.answers.flops.flops import (
 )
 from resprof.counting.cost import Cost, StageCost, count
 from resprof.model.architecture import Architecture, StrideIn
-from resprof.model.families import Member, family_of, members
-from resprof.model.networks import describe, options, resolve
+from resprof.model.networks import Member, describe, family_of, members, options, resolve
 from resprof.render.table import Column, Form, Origin, Table, record, tabulate
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from resprof.model.architecture import Architecture
-from resprof.model.families import family_of
+from resprof.model.networks import family_of
 
 Shape = tuple[int, ...]
 """(C, H, W) of a map, (features,) of a vector; without the batch."""

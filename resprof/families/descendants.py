@@ -10,7 +10,7 @@ from dataclasses import replace
 from resprof.families import residual
 from resprof.families.residual import IMAGENET_BLOCKS, IMAGENET_STEM, imagenet_stages
 from resprof.model.architecture import Shortcut, StrideIn
-from resprof.model.families import Member
+from resprof.model.networks import Member
 
 
 def _member(

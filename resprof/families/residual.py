@@ -14,7 +14,7 @@ from resprof.counting import layers as op
 from resprof.counting.cost import PROJECTION, BlockCost, Layer, Shape
 from resprof.errors import UsageError, printable
 from resprof.model.architecture import Architecture, Shortcut, Stage, Stem, StrideIn
-from resprof.model.families import Family, Member, Paths
+from resprof.model.networks import Family, Member, Paths
 
 BASIC = "basic"
 BOTTLENECK = "bottleneck"

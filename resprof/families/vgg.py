@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from resprof.counting import layers as op
 from resprof.counting.cost import BlockCost, Layer, Shape
 from resprof.model.architecture import Architecture, Stage
-from resprof.model.families import Family, Member, Paths
+from resprof.model.networks import Family, Member, Paths
 
 
 def _member(depth: int, convs: tuple[int, ...]) -> Member:

@@ -1,4 +1,7 @@
-"""From what a user types to one architecture, and from an architecture with a recipe to a workload.
+"""The networks that there are: families, the names of their members, and what a name stands for.
+
+A family is one file of ``resprof.families`` and one line here. The files count, so they lie above
+this room; each is loaded when a network of its family is first asked for.
 
 Grammar: ``NAME[-v1.5][-A|-B|-C]``. One network has one canonical id, without the options that are
 the family's defaults: ``resnet50-v1.5-B`` is ``resnet50-v1.5``.
@@ -9,17 +12,87 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
 from typing import Any, SupportsIndex, TypeVar
 
 from resprof.errors import UnknownModel, UsageError, printable
-from resprof.model.architecture import Architecture, Shortcut, StrideIn
-from resprof.model.families import Member, families, family_of, members
+from resprof.model.architecture import Architecture, Shortcut, Stage, Stem, StrideIn
 from resprof.model.recipe import Recipe, Workload
 from resprof.units import check_count, parse_count
 
-Option = TypeVar("Option", Shortcut, StrideIn)
+_FAMILIES = {
+    "resprof.families.residual": ("resnet", "plain", "cifar-resnet", "cifar-plain"),
+    "resprof.families.vgg": ("vgg",),
+    "resprof.families.descendants": ("resnext", "wide-resnet"),
+}
+"""Each file and its families, in the order in which `resprof list` shows their networks.
+
+A network's name begins with its family's, before the first digit.
+"""
+_FILES = {family: file for file, families in _FAMILIES.items() for family in families}
+
+Paths = tuple[str, ...]
+"""Paths of modules, in order of execution."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A network of a family before options and parameters are applied.
+
+    ``shortcut`` and ``stride_in`` are the family's defaults, None where the network has no such
+    thing; ``fixed`` says that they cannot be chosen.
+    """
+
+    name: str
+    family: str
+    label: str
+    depth: int
+    block: str
+    stem: Stem | None
+    stages: tuple[Stage, ...]
+    shortcut: Shortcut | None = None
+    stride_in: StrideIn | None = None
+    fixed: bool = False
+    groups: int = 1
+    pooled: int = 1
+    hidden: tuple[int, ...] = ()
+    side: int = 224
+    classes: int = 1000
+
+
+def _none(base: str, typed: str) -> None:  # as families that have others
+    """A family all of whose networks are listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """All that sets a family of networks apart; each function reads nothing but an architecture.
+
+    ``members`` are the networks with a name of their own, ``unlisted`` finds one that is not among
+    them by its name without options and the name as it was typed. ``table`` is the network in the
+    notation of the paper's Table 1, a text for each stage. ``walk`` yields counting's blocks
+    (``BlockCost``) in order of execution. ``module`` is where the module's class is, or a function
+    that builds it, as ``package.module:name``: it alone loads torch.
+
+    ``stages`` are each stage's name and the paths of its modules: every convolution, batch norm,
+    pool and fully connected layer lies in exactly one. A stage begins where its first module is
+    entered and ends where its last one is left. ``blocks`` are what checkpointing computes again as
+    a whole, each a run of modules that feed each other. ``smallest_side`` is the smallest image
+    side (px) at which no layer is asked to halve a map of one pixel.
+    """
+
+    members: tuple[Member, ...]
+    unlisted: Callable[[str, str], Member | None] = _none
+    table: Callable[[Architecture], Iterator[tuple[str, str]]]
+    walk: Callable[[Architecture], Iterator[Any]]
+    module: str
+    stages: Callable[[Architecture], tuple[tuple[str, Paths], ...]]
+    blocks: Callable[[Architecture], tuple[Paths, ...]]
+    smallest_side: Callable[[Architecture], int]
+
 
 MOST_SIDE = 65_536
 MOST_CLASSES = 10_000_000
@@ -28,6 +101,33 @@ MOST_WIDTH = 64.0
 
 _GRAMMAR = re.compile(r"(?P<base>.+?)(-(?P<version>v1|v1\.5))?(-(?P<shortcut>[abc]))?")
 _STRIDE_OF_VERSION = {"v1": StrideIn.FIRST_1X1, "v1.5": StrideIn.MIDDLE_3X3}
+
+
+@cache
+def members() -> Mapping[str, Member]:
+    """Every listed network by its name, in the order in which `resprof list` shows them."""
+    return {member.name: member for file in _FAMILIES for member in _family_in(file).members}
+
+
+def family_of(architecture: Architecture) -> Family:
+    """The family that an architecture belongs to."""
+    return _family_in(_FILES[architecture.family])
+
+
+def _member(base: str, typed: str) -> Member | None:
+    """The network of that name without options, in the one family that can have it."""
+    file = _FILES.get(re.split(r"\d", base, maxsplit=1)[0].replace("_", "-"))
+    if file is None:
+        return None
+    family = _family_in(file)
+    listed = next((member for member in family.members if member.name == base), None)
+    return listed or family.unlisted(base, typed)
+
+
+@cache
+def _family_in(file: str) -> Family:
+    family: Family = import_module(file).FAMILY
+    return family
 
 
 def resolve(
@@ -127,11 +227,6 @@ def _two_sides(image: Any) -> tuple[int, int]:
     return height, width
 
 
-def listed() -> tuple[Member, ...]:
-    """Every network that has a name of its own, without its options."""
-    return tuple(members().values())
-
-
 def options(member: Member) -> Iterator[tuple[StrideIn | None, Shortcut | None]]:
     """The combinations of options that a network comes in, its default first."""
     free = not member.fixed
@@ -177,11 +272,7 @@ def _label(architecture: Architecture) -> str:
     return member.label if member else architecture.id
 
 
-def _member(base: str, typed: str) -> Member | None:
-    if base in members():
-        return members()[base]
-    others = (family.unlisted(base, typed) for family in families())
-    return next((member for member in others if member is not None), None)
+Option = TypeVar("Option", Shortcut, StrideIn)
 
 
 def _one(name: str, option: str, named: Option | None, asked: Option | None) -> Option | None:

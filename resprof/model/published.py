@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resprof.model.architecture import Architecture
-from resprof.model.families import members
+from resprof.model.networks import family_of
 from resprof.model.recipe import Mode
 
 if TYPE_CHECKING:
@@ -280,7 +280,7 @@ def _as_published(architecture: Architecture) -> bool:
     member = next(
         (
             member
-            for member in members().values()
+            for member in family_of(architecture).members
             if (member.family, member.depth) == (architecture.family, architecture.depth)
         ),
         None,

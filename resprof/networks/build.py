@@ -8,7 +8,7 @@ from torch import Tensor, nn, no_grad
 
 from resprof.errors import UsageError
 from resprof.model.architecture import Architecture
-from resprof.model.families import family_of
+from resprof.model.networks import family_of
 from resprof.networks.resnet import BasicBlock, Bottleneck
 
 

@@ -14,8 +14,7 @@ from resprof.measure.run import Tile, Tiling
 from resprof.measure.subject import Work, prepare
 from resprof.measure.tiles import Tiled
 from resprof.model.architecture import LOSS
-from resprof.model.families import family_of
-from resprof.model.networks import resolve, workload_of
+from resprof.model.networks import family_of, resolve, workload_of
 from resprof.model.recipe import Checkpoint, Phase, Recipe, infer, train
 
 _TRAIN = train(batch=2, image=(32, 32))

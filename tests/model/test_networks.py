@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from resprof.errors import UnknownModel, UsageError
 from resprof.families.residual import CIFAR_MOST_LAYERS
 from resprof.model.architecture import Shortcut, StrideIn
-from resprof.model.families import family_of
-from resprof.model.networks import describe, parse_image, resolve, variants
+from resprof.model.networks import describe, family_of, parse_image, resolve, variants
 
 
 @pytest.mark.parametrize("name", variants())

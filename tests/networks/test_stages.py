@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from resprof.counting.cost import Shape, count
-from resprof.model.families import family_of
-from resprof.model.networks import at_image, resolve
+from resprof.model.networks import at_image, family_of, resolve
 from resprof.networks.build import build
 
 NETWORKS = (

@@ -13,8 +13,7 @@ from torch import nn
 
 from resprof.counting.cost import Kind, Shape, count
 from resprof.model.architecture import Architecture
-from resprof.model.families import family_of
-from resprof.model.networks import at_image, resolve, variants
+from resprof.model.networks import at_image, family_of, resolve, variants
 from resprof.networks.build import build
 
 _WEIGHTED = {Kind.CONV: nn.Conv2d, Kind.BN: nn.BatchNorm2d, Kind.LINEAR: nn.Linear}

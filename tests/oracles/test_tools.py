@@ -18,8 +18,7 @@ from resprof.counting import reconcile as tool_text
 from resprof.counting.cost import count
 from resprof.counting.reconcile import TORCHVISION, reconcile
 from resprof.model.architecture import Architecture
-from resprof.model.families import members
-from resprof.model.networks import resolve
+from resprof.model.networks import members, resolve
 from resprof.networks.build import build
 
 fvcore_nn = pytest.importorskip("fvcore.nn")

@@ -24,8 +24,7 @@ from resprof.memory.overlay import (
 )
 from resprof.memory.trace import Action, Trace
 from resprof.model.architecture import Architecture
-from resprof.model.families import family_of
-from resprof.model.networks import at_image
+from resprof.model.networks import at_image, family_of
 from resprof.model.recipe import Engine, Mode, Phase, Recipe
 
 if TYPE_CHECKING:
