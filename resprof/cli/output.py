@@ -17,9 +17,8 @@ from resprof.cli.streams import discard
 from resprof.codec import to_json
 from resprof.errors import EnvironmentMissing, UsageError, printable
 from resprof.render.answer import Answer
-from resprof.render.cells import one_line
 from resprof.render.files import check_writable, write_whole
-from resprof.render.table import Table
+from resprof.render.table import Table, one_line
 from resprof.render.terminal import Screen, terminal
 
 

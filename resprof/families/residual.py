@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from resprof.counting import layers as op
+from resprof.counting import cost as op
 from resprof.counting.cost import PROJECTION, BlockCost, Layer, Shape
 from resprof.errors import UsageError, printable
 from resprof.model.architecture import Architecture, Shortcut, Stage, Stem, StrideIn

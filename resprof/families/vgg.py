@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from resprof.counting import layers as op
+from resprof.counting import cost as op
 from resprof.counting.cost import BlockCost, Layer, Shape
 from resprof.model.architecture import Architecture, Stage
 from resprof.model.networks import Family, Member, Paths

@@ -15,10 +15,9 @@ import io
 from pathlib import PurePosixPath
 
 from resprof.codec import SCHEMA, to_json
-from resprof.render.cells import cell, headings, is_numeric, one_line, raw
 from resprof.render.chart import Chart, chart_table
 from resprof.render.document import Exhibit, Item
-from resprof.render.table import Table, Value
+from resprof.render.table import Table, Value, cell, headings, one_line, raw
 
 _SPECIAL = str.maketrans({char: f"\\{char}" for char in "\\`*[]<>|"})
 
@@ -27,7 +26,7 @@ def markdown(table: Table, *, level: int = 2) -> str:
     """The table under a heading of that level, its notes as paragraphs below."""
     columns = table.columns
     heads = [escaped(heading) for heading in headings(columns)]
-    rules = ["---:" if is_numeric(column.form) else "---" for column in columns]
+    rules = ["---:" if column.form.numeric else "---" for column in columns]
     lines = [f"{'#' * level} {escaped(table.title)}", ""]
     if table.subtitle:
         lines += [escaped(table.subtitle), ""]

@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resprof.errors import EnvironmentMissing
-from resprof.render.cells import cell, is_numeric, one_line, origin_beside
 from resprof.render.chart import Chart, chart_table
 from resprof.render.document import Document, Placed
-from resprof.render.table import Column, Form, Table, Value
+from resprof.render.table import Column, Form, Table, Value, cell, one_line, origin_beside
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -104,7 +103,7 @@ def _policy(script: str) -> str:
 
 def _classes(column: Column) -> str | None:
     names = {
-        "n": is_numeric(column.form),
+        "n": column.form.numeric,
         "code": column.form is Form.CODE,
         "off": column.priority > _PRINTED_PRIORITY,
     }

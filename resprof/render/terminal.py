@@ -13,8 +13,18 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resprof.render.cells import ASCII, cell, headings, is_numeric, one_line, origin_beside
-from resprof.render.table import Column, Form, Origin, Table, Value
+from resprof.render.table import (
+    ASCII,
+    Column,
+    Form,
+    Origin,
+    Table,
+    Value,
+    cell,
+    headings,
+    one_line,
+    origin_beside,
+)
 
 _GAP = "  "
 _RULE = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
@@ -89,7 +99,7 @@ def _stacked(
         lines.append("")
     for row in foot:
         # A sum in the first column is named like the others: it is not the name of a row.
-        start = int(not is_numeric(columns[0].form))
+        start = int(not columns[0].form.numeric)
         lines.append(screen.styled(row[0] if start else "total", _BOLD))
         lines += _named(names[start:], columns[start:], row[start:], indent, screen)
         lines.append("")
@@ -204,7 +214,7 @@ class _Layout:
 
     def _aligned(self, part: str, index: int) -> str:
         width = self.widths[index]
-        return part.rjust(width) if is_numeric(self.columns[index].form) else part.ljust(width)
+        return part.rjust(width) if self.columns[index].form.numeric else part.ljust(width)
 
 
 def _fitting(columns: Sequence[Column], widths: Sequence[int], room: int) -> list[int]:

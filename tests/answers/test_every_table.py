@@ -19,10 +19,9 @@ from markupsafe import escape
 
 from resprof.answers.bench.figures import QUANTITIES
 from resprof.codec import to_json
-from resprof.render.cells import cell, headings, one_line
 from resprof.render.formats import markdown, sheet
 from resprof.render.page import tables_html
-from resprof.render.table import Form, Table, Value
+from resprof.render.table import Form, Table, Value, cell, headings, one_line
 from resprof.render.terminal import Screen, terminal
 from tests.answers.every_table import Shown, every_table
 

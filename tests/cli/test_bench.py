@@ -49,8 +49,7 @@ from resprof.model.environment import (
     ThrottlePolicy,
 )
 from resprof.model.recipe import Engine, Mode, Phase, Workload
-from resprof.render.cells import ASCII
-from resprof.render.table import Origin
+from resprof.render.table import ASCII, Origin
 from resprof.render.terminal import Screen, terminal
 from tests.answers.bench.stand_in import ScriptedChild, look, quiet, taken
 from tests.answers.bench.stand_in_child import environment_of, rounds_of

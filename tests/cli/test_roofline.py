@@ -16,7 +16,7 @@ import pytest
 from resprof.cli.main import main
 from resprof.model.devices import device
 from resprof.model.recipe import Precision, infer
-from resprof.render.cells import ASCII
+from resprof.render.table import ASCII
 from tests.run_records import WORKLOAD
 from tests.scripted_runs import run_of, simple, steady, with_gpu, written
 

@@ -17,10 +17,9 @@ import pytest
 
 from resprof.counting.cost import count
 from resprof.model.networks import resolve
-from resprof.render.cells import cell
 from resprof.render.formats import data, markdown, sheet
 from resprof.render.page import tables_html
-from resprof.render.table import Column, Form, Origin, Table
+from resprof.render.table import Column, Form, Origin, Table, cell
 from resprof.render.terminal import Screen, terminal
 
 GOLDEN = Path(__file__).parent / "golden"

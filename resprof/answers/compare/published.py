@@ -19,8 +19,7 @@ from resprof.model.networks import resolve
 from resprof.model.published import PublishedResult
 from resprof.model.published import results as published_results
 from resprof.model.recipe import MemoryFormat, Precision, Recipe, Workload
-from resprof.render.cells import one_line
-from resprof.render.table import Column, Form, Origin, Table, tabulate
+from resprof.render.table import Column, Form, Origin, Table, one_line, tabulate
 from resprof.units import UNKNOWN
 
 

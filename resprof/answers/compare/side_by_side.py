@@ -17,8 +17,7 @@ from resprof.answers.compare.comparison import (
 from resprof.answers.environment import Category, EnvironmentDifference
 from resprof.answers.workloads import differing_columns, workload_columns
 from resprof.model.recipe import Workload
-from resprof.render.cells import one_line
-from resprof.render.table import Column, Form, Origin, Table, tabulate
+from resprof.render.table import Column, Form, Origin, Table, one_line, tabulate
 
 _OF_THE_MOMENT = "the moment"
 

@@ -8,9 +8,8 @@ from typing import Any
 
 import altair as alt
 
-from resprof.render.cells import one_line
 from resprof.render.chart import Axis
-from resprof.render.table import Form
+from resprof.render.table import Form, one_line
 
 _MOST_TICKS = 9
 _SI = ((1e15, " P"), (1e12, " T"), (1e9, " G"), (1e6, " M"), (1e3, " k"), (1, ""))

@@ -10,10 +10,10 @@ from typing import Any
 
 import altair as alt
 
-from resprof.render.cells import cell, one_line
 from resprof.render.chart import Chart, ChartKind, Series
 from resprof.render.drawing import theme
 from resprof.render.drawing.axes import ends, over, pixel
+from resprof.render.table import cell, one_line
 
 Row = dict[str, Any]
 
