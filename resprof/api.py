@@ -86,7 +86,10 @@ def build(network: str | Architecture, *, zero_init_residual: bool = False) -> n
     Where torchvision has the network, state_dict keys, shapes and outputs are the same: its
     checkpoints load with ``strict=True``. Works under ``torch.device("meta")``.
     """
-    from resprof.networks.build import build as build_module
+    from resprof.networks.loading import torch_loaded
+
+    with torch_loaded():
+        from resprof.networks.build import build as build_module
 
     return build_module(_network(network), zero_init_residual=zero_init_residual)
 

@@ -6,6 +6,7 @@ Exit codes are owned by the error classes, so no command decides on a number of 
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -56,6 +57,53 @@ class EnvironmentMissing(ResprofError):
     exit_code = 3
 
 
+_LACKED = {
+    errno.ENOSPC: "make room, or write elsewhere",
+    errno.EDQUOT: "make room, or write elsewhere",
+    errno.EFBIG: "raise the limit of a file's size: ulimit -f",
+    errno.EROFS: "write elsewhere: the disk is read-only",
+    errno.EIO: "look after the disk, or take another",
+    errno.ENOMEM: "free some memory, or raise its limit: ulimit -v",
+    errno.EAGAIN: "end other processes, or raise their limit: ulimit -u",
+    errno.EMFILE: "raise the limit of open files: ulimit -n",
+    errno.ENFILE: "close files that other programs hold open",
+}
+"""What the system says where the machine lacks something, and what would do."""
+
+
+def impossible(what: str, error: OSError, *, hint: str) -> UsageError | EnvironmentMissing:
+    """That ``what`` the system refused: for want of something, or of what was named."""
+    message = f"{what}: {error.strerror or error}"
+    lacked = _LACKED.get(error.errno or 0)
+    if lacked is not None:
+        return EnvironmentMissing(message, hint=lacked)
+    return UsageError(message, hint=hint)
+
+
+def lacking(error: BaseException) -> EnvironmentMissing | None:
+    """The error again as what the machine or the installation lacks; None for any other.
+
+    That is a library that cannot be loaded, memory, room on a disk, processes, open files.
+    """
+    if isinstance(error, MemoryError):
+        return EnvironmentMissing("memory has run out", hint=_LACKED[errno.ENOMEM])
+    ours = isinstance(error, ImportError) and (error.name or "").startswith("resprof")
+    # The dynamic loader's errors come as either kind, these without a number.
+    unloadable = isinstance(error, OSError) and error.errno is None and ".so" in str(error)
+    if (isinstance(error, ImportError) and not ours) or unloadable:
+        return EnvironmentMissing(
+            f"a library cannot be loaded: {first_line(error)}",
+            hint=f"install it anew, or see why: {SEE_TORCH} for torch",
+        )
+    if isinstance(error, OSError) and error.errno in _LACKED:
+        where = f" ({printable_path(error.filename)})" if error.filename else ""
+        return EnvironmentMissing(f"{error.strerror}{where}", hint=_LACKED[error.errno])
+    return None
+
+
+SEE_TORCH = 'python -c "import torch"'
+
+
 class NotMeasured(ResprofError):
     """At least one configuration could not be measured."""
 
@@ -78,6 +126,12 @@ def nearest(name: str, known: Iterable[str]) -> list[str]:
     near = difflib.get_close_matches(name, list(known), n=3)
     ratios = [difflib.SequenceMatcher(None, name, other).ratio() for other in near]
     return [other for other, ratio in zip(near, ratios, strict=True) if ratio > ratios[0] - 0.05]
+
+
+def first_line(error: BaseException) -> str:
+    """What it is and the first line of what it says: torch lets advice follow, line by line."""
+    said = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
 
 
 def printable(text: str, limit: int = 60) -> str:

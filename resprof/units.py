@@ -36,6 +36,8 @@ _LONGEST_S = 7 * 24 * 3600.0
 _FLOAT_NOISE = 1e-12
 """A relative difference below this comes of the arithmetic."""
 _MOST_BYTES = 2**63 - 1
+"""What an address of 64 bits with a sign reaches; 8,388,608 TiB are one byte more."""
+_SIZE_RANGE = "a size is 0 B or more and below 8388608 TiB"
 _SIZE_HINT = "write it like 80GiB (2^30 bytes) or 80GB (10^9 bytes)"
 _MOST_DIGITS = 18
 """Integers of more digits than this are refused: nothing that resprof counts needs them."""
@@ -59,8 +61,8 @@ def parse_size(text: str, what: str = "size") -> int:
         raise UsageError(
             f"{what} {printable(text)} has no unit that resprof knows", hint=_SIZE_HINT
         )
-    if not 0 <= value <= _MOST_BYTES:
-        raise UsageError(f"{what} {printable(text)} is out of range", hint=_SIZE_HINT)
+    if not 0 <= value * _SIZES[unit] <= _MOST_BYTES:
+        raise UsageError(f"{what} {printable(text)} is out of range", hint=_SIZE_RANGE)
     return int(value * _SIZES[unit])
 
 
@@ -74,7 +76,7 @@ def as_size(given: str | SupportsIndex, what: str = "size") -> int:
     except TypeError:
         raise UsageError(f"{what} {printable(str(given))} is not a size", hint=hint) from None
     if not 0 <= size <= _MOST_BYTES:
-        raise UsageError(f"{what} {printable(str(size))} is out of range", hint=hint)
+        raise UsageError(f"{what} {printable(str(size))} is out of range", hint=_SIZE_RANGE)
     return size
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import os
 import sys
@@ -108,11 +107,11 @@ def _named(arguments: list[str]) -> str | None:
 
 
 def _unexpected(error: Exception, command: str | None) -> int:
-    """The option parser's errors, a disk that is full, and bugs."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        discard(sys.stdout)
-        hint = "make room, or write the result elsewhere"
-        return _fail("no space left to write to", hint, errors.EnvironmentMissing.exit_code)
+    """What the machine lacks, the option parser's errors, and bugs."""
+    lack = errors.lacking(error)
+    if lack is not None:
+        discard(sys.stdout)  # what it could not take would fail again at the exit
+        return _fail(lack.message, lack.hint, lack.exit_code)
     # Newer typer has an option parser of its own, older ones use click's; their usage errors
     # have no common base, only these two attributes.
     exit_code = getattr(error, "exit_code", None)

@@ -12,7 +12,7 @@ from dataclasses import replace
 import torch
 
 from resprof.codec import from_plain
-from resprof.errors import ResprofError
+from resprof.errors import ResprofError, first_line
 from resprof.measure import worker
 from resprof.measure.clock import Clock, CpuClock
 from resprof.measure.cuda import CudaClock
@@ -47,7 +47,7 @@ def measure(plain: object, write: worker.Emit) -> None:
     except Exception as error:
         full = is_out_of_memory(error)
         outcome = Outcome.OUT_OF_MEMORY if full else Outcome.FAILED
-        emit(_ended(order, outcome, worker.first_line(error), None))
+        emit(_ended(order, outcome, first_line(error), None))
 
 
 def _run(order: Order, emit: Emit) -> None:

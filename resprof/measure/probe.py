@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from resprof.codec import from_json, to_json
-from resprof.errors import EnvironmentMissing, UsageError, printable
+from resprof.errors import EnvironmentMissing, UsageError, first_line, printable
 from resprof.measure.host import machine_environment
-from resprof.measure.worker import Emit, command, first_line, run_worker
+from resprof.measure.worker import Emit, command, run_worker
 from resprof.model.environment import DeviceKind, Environment
 
 COMMAND = command("resprof.measure.probe:look")

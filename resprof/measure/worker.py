@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from resprof.codec import to_plain
-from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError
+from resprof.errors import EnvironmentMissing, NotMeasured, ResprofError, UsageError, lacking
 
 Emit = Callable[[str], None]
 """Writes a line for the parent, which sees it at once."""
@@ -233,6 +233,11 @@ def main(task: str) -> int:
         named(task)(json.load(sys.stdin), emit)
     except ResprofError as error:
         return explain(error)
+    except Exception as error:
+        lack = lacking(error)
+        if lack is None:
+            raise
+        return explain(lack)
     return 0
 
 
@@ -248,9 +253,3 @@ def explain(error: ResprofError) -> int:
     message, hint = (" ".join(text.split()) for text in (error.message, error.hint))
     print(f"{_ERROR}{message}\n{_HINT}{hint}", file=sys.stderr)  # noqa: T201
     return error.exit_code
-
-
-def first_line(error: BaseException) -> str:
-    """What it is and the first line of what it says: torch lets advice follow, line by line."""
-    said = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {said[0]}" if said else type(error).__name__

@@ -13,7 +13,9 @@ from typing import Protocol
 
 from resprof.memory.rules import LARGE_SEGMENT, SEGMENT_STEP, round_up, segment_bytes
 
-ADDRESS_BITS = 64
+ADDRESS_BITS = 120
+"""More than a processor has: of the largest batch that can be asked for no request has 2^90 bytes,
+and with 2^30 of them addresses end here."""
 ADDRESS = (1 << ADDRESS_BITS) - 1
 
 
@@ -73,7 +75,7 @@ class Pool:
         return [(key & ADDRESS, key >> ADDRESS_BITS) for key in self.keys]
 
 
-_UNBOUNDED_SPACE = round_up(2**50, LARGE_SEGMENT)
+_UNBOUNDED_SPACE = round_up(2**110, LARGE_SEGMENT)
 """An expandable segment's address range where the device has no end."""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
+from resprof.errors import SEE_TORCH
 from resprof.measure.host import host_state
 from resprof.measure.probe import probe
 from resprof.model.environment import (
@@ -227,7 +228,6 @@ LEAST_MEMORY_BYTES = 2 * 2**30
 SWAPPED_BYTES = 256 * 2**20
 """Less is what any system swaps out of services that sleep."""
 
-_SEE_TORCH = 'python -c "import torch"'
 _SEE_CUDA = "python -c \"import torch; torch.zeros(1, device='cuda')\""
 
 
@@ -245,7 +245,7 @@ def _torch(environment: Environment, host: HostState) -> Iterator[Finding]:
             code="torch-missing",
             severity=Severity.BLOCKS,
             message="torch could not be loaded by this Python.",
-            fix=_SEE_TORCH,
+            fix=SEE_TORCH,
         )
         return
     if environment.gpu is None and _driver_is_there(environment.nvml, host):

@@ -49,11 +49,14 @@ _GROUPED = (
 
 def check_counts(architecture: Architecture, mode: Mode) -> tuple[WitnessCheck, ...]:
     """Forward by fvcore and by torch, layer by layer; in training also backward by torch."""
-    import torch
+    from resprof.networks.loading import torch_loaded
 
-    from resprof.counting.witness import count_with_torch
-    from resprof.counting.witness_fvcore import count_with_fvcore
-    from resprof.networks.build import build
+    with torch_loaded():
+        import torch
+
+        from resprof.counting.witness import count_with_torch
+        from resprof.counting.witness_fvcore import count_with_fvcore
+        from resprof.networks.build import build
 
     cost = count(architecture)
     with torch.device("meta"):

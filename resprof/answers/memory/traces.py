@@ -26,6 +26,7 @@ from resprof.memory.trace import Action, Trace
 from resprof.model.architecture import Architecture
 from resprof.model.networks import at_image, family_of
 from resprof.model.recipe import Engine, Mode, Phase, Recipe
+from resprof.networks.loading import torch_loaded
 
 if TYPE_CHECKING:
     from resprof.model.environment import DeviceKind
@@ -220,9 +221,10 @@ def network_of(architecture: Architecture) -> Network:
 
 
 def _trace(architecture: Architecture, recipe: Recipe, key: str, kernels: DeviceKind) -> Trace:
-    from resprof.networks.tracer import trace
+    with torch_loaded():
+        from resprof.networks.tracer import trace
 
-    return trace(network_of(architecture), recipe, key=key, kernels=kernels)
+        return trace(network_of(architecture), recipe, key=key, kernels=kernels)
 
 
 def _sized(architecture: Architecture, recipe: Recipe) -> Architecture:

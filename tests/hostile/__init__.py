@@ -1,0 +1,1 @@
+"""What other people's files, machines and moments do to resprof, each tried as it happens."""
