@@ -235,7 +235,8 @@ def main(task: str) -> int:
         return explain(error)
     except Exception as error:
         lack = lacking(error)
-        if lack is None:
+        unknown = isinstance(error, ImportError) and error.name == task.partition(":")[0]
+        if lack is None or unknown:
             raise
         return explain(lack)
     return 0
