@@ -29,8 +29,7 @@ from resprof.answers.compare.comparison import ComparedResult, ComparedRow, Figu
 from resprof.answers.compare.published import PublishedBeside
 from resprof.answers.doctor.findings import DoctorResult
 from resprof.answers.environment import Category, EnvironmentDifference
-from resprof.answers.flops.flops import FlopsResult, Per, Sibling
-from resprof.answers.flops.tools import WitnessCheck
+from resprof.answers.flops.flops import FlopsResult, Per, Sibling, WitnessCheck
 from resprof.answers.gpu.validation import GpuValidationResult, ValidationResult, ValidationRow
 from resprof.answers.memory.budget import BudgetResult
 from resprof.answers.memory.traces import LivePeaks

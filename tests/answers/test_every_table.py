@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markupsafe import escape
 
-from resprof.answers.bench.figures import QUANTITIES
+from resprof.answers.bench.quantities import QUANTITIES
 from resprof.codec import to_json
 from resprof.render.formats import markdown, sheet
 from resprof.render.page import tables_html

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from resprof.answers.bench.figures import ENERGY, Flag
+from resprof.answers.bench.figures import Flag
+from resprof.answers.bench.quantities import ENERGY
 from resprof.answers.bench.results import MEMORY_FIGURES, BenchResult, BenchRow
 from resprof.answers.environment import describe, device_kind, device_name
 from resprof.answers.workloads import (

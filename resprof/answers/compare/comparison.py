@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from resprof.answers.bench.figures import QUANTITIES, Flag, Judgement, Over, Quantity
+from resprof.answers.bench.figures import Flag, Over
+from resprof.answers.bench.quantities import QUANTITIES, Judgement, Quantity
 from resprof.answers.bench.results import BenchResult, BenchRow, results_of
 from resprof.answers.bench.runs import MeasuredRun, RunDevice, RunLabel, measured_run
 from resprof.answers.environment import (

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from resprof.answers.bench.figures import LATENCY, QUANTITIES, Judgement, Quantity
+from resprof.answers.bench.quantities import LATENCY, QUANTITIES, Judgement, Quantity
 from resprof.answers.compare.comparison import (
     ComparedResult,
     ComparedRow,

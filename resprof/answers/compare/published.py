@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from resprof.answers.bench.figures import LATENCY, THROUGHPUT, Quantity
+from resprof.answers.bench.quantities import LATENCY, THROUGHPUT, Quantity
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.bench.runs import RunDevice, RunLabel
 from resprof.answers.compare.comparison import ReadRun, device_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from resprof.answers.bench.figures import LATENCY, QUANTITIES, Quantity
+from resprof.answers.bench.quantities import LATENCY, QUANTITIES, Quantity
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.bench.runs import RunLabel
 from resprof.answers.compare.comparison import (

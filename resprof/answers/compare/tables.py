@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import itemgetter
 
-from resprof.answers.bench.figures import QUANTITIES, Flag, Judgement, Over, Quantity
+from resprof.answers.bench.figures import Flag, Over
+from resprof.answers.bench.quantities import QUANTITIES, Judgement, Quantity
 from resprof.answers.bench.runs import RunLabel
 from resprof.answers.compare.comparison import (
     ComparedResult,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from resprof import units
 from resprof.counting.cost import (
@@ -28,10 +28,6 @@ from resprof.model.networks import describe, resolve
 from resprof.model.published import Claim, Verdict, deviation, judge, paper_claim, unit_scale
 from resprof.model.recipe import Mode
 from resprof.render.table import Column, Form, Origin, Table, record, tabulate
-
-if TYPE_CHECKING:
-    from resprof.answers.flops.tools import WitnessCheck
-
 
 CONVENTION = (
     "MAC = one multiply-add of a convolution or fully connected layer; FLOPs = 2 x MACs. "
@@ -110,6 +106,23 @@ class Sibling:
     model: str
     extra_macs: int
     figures: tuple[ToolFigure, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WitnessCheck:
+    """A second count of the same network by another tool, and where the two differ.
+
+    ``macs`` and ``ours`` are those of a pass over one image, ``macs`` None where the other tool is
+    not installed. ``agrees`` is None where it cannot judge. ``differing`` names layers.
+    """
+
+    witness: str
+    counts: str
+    macs: int | None
+    ours: int
+    agrees: bool | None
+    differing: tuple[str, ...]
+    explanation: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

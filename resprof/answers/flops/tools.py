@@ -6,11 +6,11 @@ Only counting again loads torch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from resprof import units
-from resprof.answers.flops.flops import FlopsResult, after_model, paper_notes
+from resprof.answers.flops.flops import FlopsResult, WitnessCheck, after_model, paper_notes
 from resprof.counting.cost import NetworkCost, Shape, count
 from resprof.counting.reconcile import ToolFigure
 from resprof.errors import EnvironmentMissing
@@ -22,23 +22,6 @@ if TYPE_CHECKING:
     from torch import nn
 
     from resprof.counting.witness import WitnessCount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WitnessCheck:
-    """A second count of the same network by another tool, and where the two differ.
-
-    ``macs`` and ``ours`` are those of a pass over one image, ``macs`` None where the other tool is
-    not installed. ``agrees`` is None where it cannot judge. ``differing`` names layers.
-    """
-
-    witness: str
-    counts: str
-    macs: int | None
-    ours: int
-    agrees: bool | None
-    differing: tuple[str, ...]
-    explanation: str
 
 
 _GROUPED = (

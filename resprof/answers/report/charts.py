@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from resprof.answers.bench.figures import ENERGY, LATENCY, THROUGHPUT
+from resprof.answers.bench.quantities import ENERGY, LATENCY, THROUGHPUT
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.environment import device_kind, device_name
 from resprof.answers.flops.flops import FlopsResult

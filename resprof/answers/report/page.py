@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from resprof.answers.bench.figures import LATENCY, THROUGHPUT, Quantity
+from resprof.answers.bench.quantities import LATENCY, THROUGHPUT, Quantity
 from resprof.answers.bench.results import BenchResult
 from resprof.answers.bench.tables import measured_table
 from resprof.answers.environment import describe, device_kind, device_name

@@ -26,7 +26,7 @@ from resprof.render.answer import Answer
 from resprof.render.table import Table
 
 if TYPE_CHECKING:
-    from resprof.answers.flops.tools import WitnessCheck
+    from resprof.answers.flops.flops import WitnessCheck
 
 _CONVENTION = Note(code="convention", message=CONVENTION)
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from resprof.answers.bench.figures import LATENCY, MEMORY, THROUGHPUT, Over, Quantity
+from resprof.answers.bench.figures import Over
+from resprof.answers.bench.quantities import LATENCY, MEMORY, THROUGHPUT, Quantity
 from resprof.answers.compare.comparison import ComparedResult, Presence, compare_runs
 from resprof.answers.compare.fail_on import Reason, failures
 from resprof.errors import UsageError
