@@ -24,7 +24,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.simulated_gpu.errors import BuildError
-from tests.simulated_gpu.libraries import CUDA_FOLDER, NVML_FOLDER, compile_libraries, digest
+from tests.simulated_gpu.libraries import (
+    CUDA_FOLDER,
+    NVML_FOLDER,
+    Versions,
+    compile_libraries,
+    digest,
+)
 
 TORCH = "2.11.0"
 """What GPU hosts have today."""
@@ -110,7 +116,7 @@ def _build(torch: str, folder: Path, say: Callable[[str], None]) -> None:
     if not libraries.is_dir():
         say("compiling the simulated libraries")
         with _whole(libraries) as part:
-            compile_libraries(site / "torch", headers, part)
+            compile_libraries(site / "torch", _versions(site), headers, part)
 
 
 def _folder(torch: str) -> Path:
@@ -141,9 +147,8 @@ class _Pip:
         self._run("install", "--no-compile", "--no-warn-conflicts", *arguments)
 
     def wheel(self, requirement: str, folder: Path) -> Path:
-        """The wheel of that release, from the folder where it lies there already."""
-        name, _, version = requirement.partition("==")
-        pattern = f"{name.replace('-', '_')}-{version.removesuffix('*')}*.whl"
+        """The wheel of that release; the folder, of one torch, has one of a package at most."""
+        pattern = f"{_name(requirement).replace('-', '_')}-*.whl"
         found = next(folder.glob(pattern), None)
         if found is not None:
             return found
@@ -196,12 +201,27 @@ def _cuda_release(site: Path) -> str:
     return found[1]
 
 
+def _versions(site: Path) -> Versions:
+    major, minor = _cuda_release(site).split(".")
+    found = re.search(r"nvidia-cudnn-cu\d+==(\d+)\.(\d+)\.(\d+)", _metadata(site))
+    if found is None:
+        raise BuildError(
+            "this torch does not say which cuDNN it was built with",
+            hint="name another release: --torch 2.11.0",
+        )
+    first, second, third = (int(part) for part in found.groups())
+    return Versions(
+        cuda=int(major) * 1000 + int(minor) * 10, cudnn=first * 10000 + second * 100 + third
+    )
+
+
+def _metadata(site: Path) -> str:
+    return (next(site.glob("torch-*.dist-info")) / "METADATA").read_text(encoding="utf-8")
+
+
 def _torch_requirements(site: Path) -> tuple[str, tuple[str, ...]]:
     """Triton's release, and what else torch asks for that is not of CUDA."""
-    metadata = next(site.glob("torch-*.dist-info")) / "METADATA"
-    lines = re.findall(
-        r"^Requires-Dist: (.*)$", metadata.read_text(encoding="utf-8"), flags=re.MULTILINE
-    )
+    lines = re.findall(r"^Requires-Dist: (.*)$", _metadata(site), flags=re.MULTILINE)
     asked = [line.partition(";")[0].strip() for line in lines if "extra ==" not in line]
     triton = next(line for line in asked if _name(line) == "triton")
     return triton, tuple(

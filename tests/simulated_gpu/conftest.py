@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def device(tmp_path_factory: pytest.TempPathFactory) -> SimulatedDevice:
-    environment = built()
+    torch = os.environ.get("RESPROF_SIMULATED_TORCH", TORCH)
+    environment = built(torch)
     if environment is None:
         pytest.skip(
-            f"the simulated GPU with torch {TORCH} is not built: "
-            "python -m tests.simulated_gpu.build"
+            f"the simulated GPU is not built: python -m tests.simulated_gpu.build --torch {torch}"
         )
     ledger = tmp_path_factory.mktemp("simulated") / "ledger"
     return SimulatedDevice(environment=environment, ledger=ledger)

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.simulated_gpu.errors import BuildError
@@ -68,7 +69,15 @@ def digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:8]
 
 
-def compile_libraries(torch: Path, headers: Path, folder: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versions:
+    """What a torch was built with, in NVIDIA's numbers: 13000 is CUDA 13.0, 91900 cuDNN 9.19.0."""
+
+    cuda: int
+    cudnn: int
+
+
+def compile_libraries(torch: Path, versions: Versions, headers: Path, folder: Path) -> None:
     """Makes all libraries for the torch in that folder; ``headers`` has CUDA's headers.
 
     Raises ``BuildError`` where a compiler is missing or refuses.
@@ -81,10 +90,14 @@ def compile_libraries(torch: Path, headers: Path, folder: Path) -> None:
     objects, cuda, nvml = (folder / name for name in ("objects", CUDA_FOLDER, NVML_FOLDER))
     for each in (objects, cuda, nvml):
         each.mkdir(parents=True, exist_ok=True)
+    defined = (
+        f"-DSIMULATED_CUDA_VERSION={versions.cuda}",
+        f"-DSIMULATED_CUDNN_VERSION={versions.cudnn}",
+    )
     sources = sorted({source for sources in _SOURCES.values() for source in sources})
     for source in (*sources, "nvml"):
         made = ("-c", DEVICE / f"{source}.cpp", "-o", objects / f"{source}.o")
-        _call((*_COMPILE, _HIDDEN, "-isystem", headers, *made))
+        _call((*_COMPILE, _HIDDEN, "-isystem", headers, *defined, *made))
     needed, wanted = _needs(torch)
     # The runtime first: the others link to it.
     for stem in sorted(needed, key=lambda name: (name != _RUNTIME, name)):

@@ -18,9 +18,8 @@ struct Handle {
 };
 
 constexpr size_t kDescriptorBytes = 512;
-constexpr int kCudaOfCudnn = 13000;
 
-uint64_t version() { return number("RESPROF_SIMULATED_CUDNN_VERSION", 91900); }
+uint64_t version() { return number("RESPROF_SIMULATED_CUDNN_VERSION", SIMULATED_CUDNN_VERSION); }
 
 uint64_t workspace() { return number("RESPROF_SIMULATED_CUDNN_WORKSPACE", 8 << 20); }
 
@@ -32,7 +31,7 @@ int kernel(void* handle) {
 
 EXPORTED size_t cudnnGetVersion() { return version(); }
 
-EXPORTED size_t cudnnGetCudartVersion() { return kCudaOfCudnn; }
+EXPORTED size_t cudnnGetCudartVersion() { return kCudaVersion; }
 
 EXPORTED int cudnnGetProperty(int part, int* value) {
   const uint64_t parts[] = {version() / 10000, version() / 100 % 100, version() % 100};

@@ -24,7 +24,7 @@ inline constexpr int kMemoryBusBits = 5120;
 inline constexpr int kL2Bytes = 50 << 20;
 inline constexpr int kGridX = 2147483647;
 inline constexpr int kGridYZ = 65535;
-inline constexpr int kCudaVersion = 13000;
+inline constexpr int kCudaVersion = SIMULATED_CUDA_VERSION;  // see libraries.py
 
 inline const char* text(const char* variable, const char* otherwise) {
   const char* value = getenv(variable);
