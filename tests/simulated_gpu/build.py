@@ -30,6 +30,7 @@ from tests.simulated_gpu.libraries import (
     Versions,
     compile_libraries,
     digest,
+    refuse_without_tools,
 )
 
 TORCH = "2.11.0"
@@ -94,6 +95,7 @@ def build(torch: str = TORCH, say: Callable[[str], None] = lambda _: None) -> En
 
 
 def _build(torch: str, folder: Path, say: Callable[[str], None]) -> None:
+    refuse_without_tools()
     environment, headers = folder / "environment", folder / "headers"
     if not (environment.is_dir() and headers.is_dir()):
         free = shutil.disk_usage(folder).free
@@ -116,7 +118,7 @@ def _build(torch: str, folder: Path, say: Callable[[str], None]) -> None:
     if not libraries.is_dir():
         say("compiling the simulated libraries")
         with _whole(libraries) as part:
-            compile_libraries(site / "torch", _versions(site), headers, part)
+            compile_libraries(site, _versions(site), headers, part)
 
 
 def _folder(torch: str) -> Path:
@@ -269,7 +271,7 @@ def _call(command: Sequence[str | Path], hint: str) -> None:
     if done.returncode != 0:
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         errors = [line for line in said if line.startswith("ERROR:")] or said or ["no message"]
-        raise BuildError(errors[-1].removeprefix("ERROR: ").strip(), hint=hint)
+        raise BuildError(errors[0].removeprefix("ERROR: ").strip(), hint=hint)
 
 
 def main() -> int:

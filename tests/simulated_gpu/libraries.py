@@ -48,16 +48,8 @@ _SOURCES: Mapping[str, tuple[str, ...]] = {
     "libcublasLt": ("cublas",),
     "libcudnn": ("cudnn",),
 }
-# Triton looks them up by name, so that nothing says it wants them.
-_BY_NAME = (
-    "cuCtxSetCurrent",
-    "cuCtxSetLimit",
-    "cuFuncSetAttribute",
-    "cuFuncSetCacheConfig",
-    "cuInit",
-    "cuModuleUnload",
-    "cuTensorMapEncodeTiled",
-)
+_TRITON = Path("triton", "backends", "nvidia", "driver.c")
+"""Compiled when Triton first runs, against what it wants of the driver."""
 
 CUDA_FOLDER, NVML_FOLDER = "cuda", "nvml"
 """Apart, so that a program can be run as on a machine without NVML."""
@@ -77,16 +69,21 @@ class Versions:
     cudnn: int
 
 
-def compile_libraries(torch: Path, versions: Versions, headers: Path, folder: Path) -> None:
-    """Makes all libraries for the torch in that folder; ``headers`` has CUDA's headers.
-
-    Raises ``BuildError`` where a compiler is missing or refuses.
-    """
+def refuse_without_tools() -> None:
+    """Raises ``BuildError`` where the compiler or its companions are missing."""
     missing = [tool for tool in TOOLS if shutil.which(tool) is None]
     if missing:
         raise BuildError(
-            f"{', '.join(missing)} not found", hint="install a C++ compiler: apt install g++"
+            f"there is no {', no '.join(missing)} here",
+            hint="install a C++ compiler with binutils: apt-get install g++",
         )
+
+
+def compile_libraries(site: Path, versions: Versions, headers: Path, folder: Path) -> None:
+    """Makes all libraries for the torch and Triton in ``site``; ``headers`` has CUDA's headers.
+
+    Raises ``BuildError`` where the compiler refuses.
+    """
     objects, cuda, nvml = (folder / name for name in ("objects", CUDA_FOLDER, NVML_FOLDER))
     for each in (objects, cuda, nvml):
         each.mkdir(parents=True, exist_ok=True)
@@ -98,7 +95,7 @@ def compile_libraries(torch: Path, versions: Versions, headers: Path, folder: Pa
     for source in (*sources, "nvml"):
         made = ("-c", DEVICE / f"{source}.cpp", "-o", objects / f"{source}.o")
         _call((*_COMPILE, _HIDDEN, "-isystem", headers, *defined, *made))
-    needed, wanted = _needs(torch)
+    needed, wanted = _needs(site)
     # The runtime first: the others link to it.
     for stem in sorted(needed, key=lambda name: (name != _RUNTIME, name)):
         handwritten = [objects / f"{source}.o" for source in _SOURCES.get(stem, ())]
@@ -109,12 +106,13 @@ def compile_libraries(torch: Path, versions: Versions, headers: Path, folder: Pa
     shutil.rmtree(objects)
 
 
-def _needs(torch: Path) -> tuple[dict[str, str], dict[str, dict[str, str | None]]]:
+def _needs(site: Path) -> tuple[dict[str, str], dict[str, dict[str, str | None]]]:
     """File names of the libraries torch loads, and their symbols with versions, each by stem."""
     needed = {_DRIVER: f"{_DRIVER}.so.1"}
     wanted: dict[str, dict[str, str | None]] = defaultdict(dict)
-    wanted[_DRIVER] = dict.fromkeys(_BY_NAME)
-    for file in (*torch.glob("lib/*.so"), *torch.glob("_C*.so")):
+    triton = (site / _TRITON).read_text(encoding="utf-8")
+    wanted[_DRIVER] = dict.fromkeys(re.findall(r"\bcu[A-Z]\w+", triton))
+    for file in (*site.glob("torch/lib/*.so"), *site.glob("torch/_C*.so")):
         for soname in re.findall(r"NEEDED.*\[(lib[^\]]*)\]", _call(("readelf", "-d", file))):
             stem = soname.partition(".")[0]
             if any(stem == library for _, library in _LIBRARY_BY_PREFIX):

@@ -18,6 +18,10 @@ LIMIT_S = 180.0
 _OF_THE_CALLER = ("PYTORCH_", "RESPROF_SIMULATED_", "LD_LIBRARY_PATH", "CUDA_")
 
 
+_COMPILED = ("TRITON_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR")
+"""Nothing that was compiled for this device is left for another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedDevice:
     """A device of its own: programs that share the ledger's file share its memory."""
@@ -35,6 +39,7 @@ class SimulatedDevice:
             kept
             | dict(self.environment.variables(nvml=nvml))
             | {"RESPROF_SIMULATED_LEDGER": str(self.ledger)}
+            | {name: str(self.ledger.with_name(name)) for name in _COMPILED}
             | named
         )
 

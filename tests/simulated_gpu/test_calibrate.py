@@ -54,6 +54,7 @@ def test_the_reserve_of_batch_norm(calibration: Any) -> None:
 
 
 def test_the_workspace_of_cublas(calibration: Any) -> None:
-    """Hopper's 32 MiB, and 1 MiB of cuBLASLt's that torch takes beside it."""
-    assert calibration["cublas_bytes"] == 33 * MIB
+    """Hopper's 32 MiB; torch 2.11 takes 1 MiB for cuBLASLt beside it, 2.14 shares."""
+    beside = {"2.11": MIB, "2.14": 0}[calibration["torch"][:4]]
+    assert calibration["cublas_bytes"] == 32 * MIB + beside
     assert calibration["cublas_handles"] == 2

@@ -106,7 +106,7 @@ def test_what_is_requested_lives_as_long(rows: dict[str, Any], name: str) -> Non
 
 
 def test_the_largest_batch_is_the_predicted_one(device: SimulatedDevice) -> None:
-    command = ("validate", "resnet50", "--device", "cuda", "--only", "largest")
+    command = ("validate", "resnet18", "--device", "cuda", "--only", "largest")
     (result,) = device.answer(*command, memory_bytes=4 * GIB, **NO_WORKSPACES)["results"]
     (check,) = result["largest"]
     assert check["failure"] is None

@@ -22,6 +22,11 @@ Handle handle(char& place) {
 
 }  // namespace
 
+EXPORTED CUresult cuDriverGetVersion(int* version) {
+  *version = kCudaVersion;
+  return CUDA_SUCCESS;
+}
+
 EXPORTED CUresult cuDeviceGet(CUdevice* device, int ordinal) {
   *device = ordinal;
   return CUDA_SUCCESS;
