@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from tests.simulated_gpu.build import TORCH, built
-from tests.simulated_gpu.program import SimulatedDevice
+from tests.simulated_gpu.build import built
+from tests.simulated_gpu.program import TESTED_TORCH, SimulatedDevice
 
 _HERE = Path(__file__).parent
 
@@ -21,11 +20,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def device(tmp_path_factory: pytest.TempPathFactory) -> SimulatedDevice:
-    torch = os.environ.get("RESPROF_SIMULATED_TORCH", TORCH)
-    environment = built(torch)
+    environment = built(TESTED_TORCH)
     if environment is None:
         pytest.skip(
-            f"the simulated GPU is not built: python -m tests.simulated_gpu.build --torch {torch}"
+            "the simulated GPU is not built: "
+            f"python -m tests.simulated_gpu.build --torch {TESTED_TORCH}"
         )
     ledger = tmp_path_factory.mktemp("simulated") / "ledger"
     return SimulatedDevice(environment=environment, ledger=ledger)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.simulated_gpu.build import ROOT, Environment
+from tests.simulated_gpu.build import ROOT, TORCH, Environment
 
+TESTED_TORCH = os.environ.get("RESPROF_SIMULATED_TORCH", TORCH)
 LIMIT_S = 600.0
 """Ten times what any of them takes on two cores: others may use them too."""
 _OF_THE_CALLER = ("PYTORCH_", "RESPROF_SIMULATED_", "LD_LIBRARY_PATH", "CUDA_")

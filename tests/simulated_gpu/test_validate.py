@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulated_gpu.program import SimulatedDevice
+from tests.simulated_gpu.program import TESTED_TORCH, SimulatedDevice
 
 MIB, GIB = 2**20, 2**30
 NO_WORKSPACES: dict[str, Any] = {"cudnn_workspace": 0, "batch_norm_workspace": 0, "kernel_ns": 1000}
@@ -29,6 +29,7 @@ WORKLOADS = (
 INFERENCE = tuple(name for name in WORKLOADS if " infer " in name)
 AUTOCAST = tuple(name for name in WORKLOADS if " train " in name and " amp-" in name)
 NATIVE_BATCH_NORM = tuple(name for name in AUTOCAST if "channels-last" in name)
+POOL_SETS_THE_PEAK = ("resnet50 infer 256 amp-bf16 channels-last",)
 CUBLAS_LT = "cuBLASLt takes 1 MiB beside cuBLAS's workspace, which is not predicted"
 POOL_INDICES = "inference is traced without max-pool indices"
 LOSS = "the loss under CUDA autocast is traced as on the CPU"
@@ -81,7 +82,11 @@ def test_peaks_are_near(rows: dict[str, Any], name: str) -> None:
             assert abs(level["predicted_bytes"] - level["measured_bytes"]) <= SLACK, level
 
 
-@pytest.mark.parametrize("name", but({CUBLAS_LT: WORKLOADS}))
+# With torch 2.14.1 cuBLASLt shares the workspace of cuBLAS, with 2.11.0 it has its own.
+OFF = {CUBLAS_LT: WORKLOADS} if TESTED_TORCH.startswith("2.11.") else {}
+
+
+@pytest.mark.parametrize("name", but({POOL_INDICES: POOL_SETS_THE_PEAK, **OFF}))
 def test_peaks_are_exact(rows: dict[str, Any], name: str) -> None:
     for level in rows[name]["levels"]:
         if level["level"] in {"requested", "allocated"}:
@@ -106,7 +111,7 @@ def test_what_is_requested_lives_as_long(rows: dict[str, Any], name: str) -> Non
 
 
 def test_the_largest_batch_is_the_predicted_one(device: SimulatedDevice) -> None:
-    command = ("validate", "resnet18", "--device", "cuda", "--only", "largest")
+    command = ("validate", "resnet50", "--device", "cuda", "--only", "largest")
     (result,) = device.answer(*command, memory_bytes=4 * GIB, **NO_WORKSPACES)["results"]
     (check,) = result["largest"]
     assert check["failure"] is None
