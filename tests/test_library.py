@@ -18,7 +18,7 @@ from resprof.cli.main import main
 from resprof.codec import to_plain
 from resprof.errors import UsageError
 from resprof.render.table import Column, Table
-from tests.scripted_runs import ON_GPU, of, run_of, steady, with_gpu, written
+from tests.factories import ON_GPU, of, run_of, steady, with_gpu, written
 
 SMALL = "cifar-resnet8"
 

@@ -15,6 +15,7 @@ import pytest
 
 from resprof.answers.doctor.findings import DoctorResult, Finding, Severity
 from resprof.answers.doctor.tables import doctor_tables, findings_table
+from resprof.answers.gpu import validation
 from resprof.answers.memory.traces import live_peaks
 from resprof.answers.report.content import ReportContent, counted, measured_device, predicted
 from resprof.answers.report.exhibits import exhibits
@@ -27,12 +28,11 @@ from resprof.render.answer import Answer
 from resprof.render.chart import Chart, chart_table
 from resprof.render.document import Exhibit, Placed
 from resprof.render.table import Table
-from tests.answers.bench.stand_in import ScriptedChild, quiet
-from tests.answers.gpu.model_device import ModelDevice
-from tests.answers.gpu.test_validate_cuda import out_of_memory, scripted, taking_more
+from tests.answers.bench.stand_in import ScriptedChild, on_a_gpu, put_in_place, quiet
+from tests.answers.gpu import model_device
+from tests.answers.gpu.model_device import ModelDevice, out_of_memory, scripted, taking_more
 from tests.cli.scripted_rooflines import INFER, PHASED, STAGED, STEP, records
-from tests.cli.test_bench import on_a_gpu
-from tests.scripted_runs import (
+from tests.factories import (
     ON_GPU,
     Launched,
     of,
@@ -66,16 +66,13 @@ def every_table(folder: Path) -> list[Shown]:
             assert len(found) == before + 1, arguments
 
         # Judged here: five processes would load torch five times.
-        patch.setattr("resprof.answers.gpu.validation._in_own_process", live_peaks)
+        patch.setattr(validation, "_in_own_process", live_peaks)
         for arguments in _ANYWHERE:
             typed(0, *arguments)
         for code, *of_runs in _of_runs(folder):
             typed(code, *of_runs)
         for code, device, record in _GPUS:
-            patch.setattr(
-                "resprof.answers.gpu.largest_batch.CudaDevice", lambda device=device: device
-            )
-            patch.setattr("resprof.answers.gpu.validate_cuda.record_history", record)
+            model_device.put_in_place(patch, device, record)
             typed(code, "validate", SMALL, "--device", "cuda")
         _scripted_bench(patch)
         typed(0, "bench", SMALL, "--batch", "1,8", "--run", folder / "bench.jsonl")
@@ -87,8 +84,7 @@ def every_table(folder: Path) -> list[Shown]:
 def _scripted_bench(patch: pytest.MonkeyPatch) -> None:
     """A GPU that there need not be, and its child."""
     child = ScriptedChild()
-    patch.setattr("resprof.answers.bench.launches.run_child", child)
-    patch.setattr("resprof.answers.bench.launches.host_state", quiet)
+    put_in_place(patch, child)
     on_a_gpu(child, patch)
 
 

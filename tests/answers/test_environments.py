@@ -7,71 +7,10 @@ from typing import Any
 
 import pytest
 
-from resprof.answers.environment import differences, holds_for
-from resprof.model.environment import (
-    Environment,
-    Gpu,
-    GpuSettings,
-    Machine,
-    NvmlReport,
-    NvmlState,
-    TorchBuild,
-)
+from resprof.answers.environment import Category, differences, holds_for, ranked_differences
+from resprof.model.environment import Environment, NvmlReport, NvmlState
+from tests.factories import ON_GPU
 
-FULL = Environment(
-    date="2026-01-01T00:00:00+00:00",
-    resprof="1.0",
-    python="CPython 3.11",
-    machine=Machine(
-        architecture="x86_64",
-        cpu_model="a processor",
-        cores=2,
-        memory_bytes=2**34,
-        system="a system",
-        kernel="a kernel",
-        load=0.5,
-    ),
-    torch=TorchBuild(
-        version="2.99",
-        cuda="13.0",
-        cudnn=91000,
-        cpu_capability="AVX2",
-        threads=2,
-        interop_threads=2,
-        tf32_matmul=False,
-        tf32_conv=False,
-        cudnn_benchmark=False,
-    ),
-    gpu=Gpu(
-        name="a GPU",
-        uuid="GPU-1",
-        capability="9.0",
-        memory_bytes=2**36,
-        driver="550.1",
-        pci_bus_id="00000000:41:00.0",
-    ),
-    nvml=NvmlReport(
-        state=NvmlState.AVAILABLE,
-        message=None,
-        settings=GpuSettings(
-            name="a GPU",
-            uuid="GPU-1",
-            pci_bus_id="00000000:41:00.0",
-            driver="550.1",
-            cuda_driver="13.0",
-            memory_bytes=2**36,
-            ecc=True,
-            mig=False,
-            persistence=True,
-            compute_mode="default",
-            power_limit_w=700.0,
-            power_default_w=700.0,
-            sm_clock_max_hz=2e9,
-            memory_clock_max_hz=2e9,
-            processes=0,
-        ),
-    ),
-)
 MOMENT = {"date", "machine.load", "nvml.settings.processes"}
 RECIPE = {"torch.tf32_matmul", "torch.tf32_conv", "torch.cudnn_benchmark"}
 
@@ -115,47 +54,93 @@ def value_at(record: Any, path: str) -> Any:
 
 def test_the_leaves_are_all_there() -> None:
     assert {"date", "machine.cores", "torch.threads", "gpu.driver", *MOMENT, *RECIPE} <= set(
-        leaves(FULL)
+        leaves(ON_GPU)
     )
 
 
-@pytest.mark.parametrize("path", leaves(FULL))
+@pytest.mark.parametrize("path", leaves(ON_GPU))
 def test_a_field_that_may_change_a_figure_is_a_difference_and_no_other_is(path: str) -> None:
-    other = changed(FULL, path)
-    expected = [(path, value_at(FULL, path), value_at(other, path))]
+    other = changed(ON_GPU, path)
+    expected = [(path, value_at(ON_GPU, path), value_at(other, path))]
     no_account = path in MOMENT | RECIPE | {"resprof"}
-    found = [(each.field, each.baseline, each.candidate) for each in differences(FULL, other)]
+    found = [(each.field, each.baseline, each.candidate) for each in differences(ON_GPU, other)]
     assert found == ([] if no_account else expected)
-    assert holds_for(FULL, other) is (path in MOMENT)
+    assert holds_for(ON_GPU, other) is (path in MOMENT)
 
 
 def test_the_same_environment_has_no_differences() -> None:
-    assert differences(FULL, FULL) == ()
-    assert holds_for(FULL, FULL)
+    assert differences(ON_GPU, ON_GPU) == ()
+    assert holds_for(ON_GPU, ON_GPU)
 
 
 @pytest.mark.parametrize("part", ["gpu", "torch"])
 def test_a_part_that_is_missing_is_a_difference_on_either_side(part: str) -> None:
-    without: Environment = replace(FULL, **{part: None})  # type: ignore[arg-type]
-    found = {each.field for each in differences(FULL, without)}
-    known = {path for path in leaves(FULL) if path.startswith(f"{part}.")} - RECIPE
+    without: Environment = replace(ON_GPU, **{part: None})  # type: ignore[arg-type]
+    found = {each.field for each in differences(ON_GPU, without)}
+    known = {path for path in leaves(ON_GPU) if path.startswith(f"{part}.")} - RECIPE
     assert found == known
-    assert {each.field for each in differences(without, FULL)} == known
-    assert not holds_for(FULL, without)
+    assert {each.field for each in differences(without, ON_GPU)} == known
+    assert not holds_for(ON_GPU, without)
 
 
 def test_what_nobody_asked_nvml_is_no_difference() -> None:
-    silent = replace(FULL, nvml=None)
-    assert differences(FULL, silent) == differences(silent, FULL) == ()
-    refused = replace(FULL, nvml=NvmlReport(state=NvmlState.NO_PERMISSION))
-    assert differences(FULL, refused) != ()
-    assert not holds_for(FULL, silent)
+    silent = replace(ON_GPU, nvml=None)
+    assert differences(ON_GPU, silent) == differences(silent, ON_GPU) == ()
+    refused = replace(ON_GPU, nvml=NvmlReport(state=NvmlState.NO_PERMISSION))
+    assert differences(ON_GPU, refused) != ()
+    assert not holds_for(ON_GPU, silent)
 
 
 def test_differences_come_in_the_records_order() -> None:
-    other = changed(changed(changed(FULL, "gpu.driver"), "python"), "torch.version")
-    assert [each.field for each in differences(FULL, other)] == [
+    other = changed(changed(changed(ON_GPU, "gpu.driver"), "python"), "torch.version")
+    assert [each.field for each in differences(ON_GPU, other)] == [
         "python",
         "torch.version",
         "gpu.driver",
     ]
+
+
+# By weight on speed.
+
+
+def _changed(*paths: str) -> Any:
+    other = ON_GPU
+    for path in paths:
+        other = changed(other, path)
+    return other
+
+
+def test_what_weighs_most_comes_first_and_each_field_once() -> None:
+    paths = ("python", "torch.threads", "gpu.uuid", "torch.version", "gpu.name", "gpu.driver")
+    found = ranked_differences(ON_GPU, _changed(*paths))
+    assert [each.field for each in found] == [
+        "gpu.name",
+        "gpu.driver",
+        "torch.version",
+        "torch.threads",
+        "python",
+        "gpu.uuid",
+    ]
+    places = list(Category)
+    assert sorted(found, key=lambda each: places.index(each.category)) == list(found)
+
+
+@pytest.mark.parametrize("name", ["driver", "name", "uuid", "pci_bus_id", "memory_bytes"])
+def test_what_nvml_says_again_of_the_gpu_is_said_once(name: str) -> None:
+    both = ranked_differences(ON_GPU, _changed(f"gpu.{name}", f"nvml.settings.{name}"))
+    assert [each.field for each in both] == [f"gpu.{name}"]
+    alone = ranked_differences(ON_GPU, _changed(f"nvml.settings.{name}"))
+    assert [each.field for each in alone] == [f"nvml.settings.{name}"]
+
+
+def test_no_difference_is_dropped_that_is_said_only_once() -> None:
+    paths = [path for path in leaves(ON_GPU) if path not in MOMENT | RECIPE | {"resprof"}]
+    for path in paths:
+        (found,) = ranked_differences(ON_GPU, _changed(path))
+        assert found.field == path
+
+
+def test_values_keep_their_sides() -> None:
+    (found,) = ranked_differences(ON_GPU, replace(ON_GPU, python="CPython 3.99"))
+    assert (found.baseline, found.candidate) == (ON_GPU.python, "CPython 3.99")
+    assert found.category is Category.HOST

@@ -20,8 +20,7 @@ from resprof.model.recipe import MemoryFormat, Optimizer, Recipe, Workload, trai
 from resprof.render.chart import Chart
 from resprof.render.terminal import Screen, terminal
 from tests.cli.scripted_rooflines import CARD
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import of, run_of, steady, with_gpu
+from tests.factories import WORKLOAD, of, run_of, steady, with_gpu
 
 ON_CARD = with_gpu(CARD)
 STEP = replace(WORKLOAD, recipe=train(batch=4, image=(32, 32)))

@@ -6,11 +6,13 @@ Run: python -m tests.bench.regression_rates
 
 from __future__ import annotations
 
+import random
+
 from resprof.answers.compare.comparison import compare_runs
 from resprof.answers.compare.fail_on import failures
 from resprof.measure.run_file import Record
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import as_read, noisy, run_of
+from tests.factories import WORKLOAD, Launched, as_read, run_of
+from tests.stats.simulation import durations, simulate
 
 SEEDS = 500
 LIMIT = 0.02
@@ -19,6 +21,15 @@ NOISES = (0.005, 0.01, 0.02)
 BETWEEN_PROCESSES = 0.005
 """By how much processes of one configuration are taken to differ."""
 LAUNCHES = (1, 4, 6)
+
+
+def noisy(seed: int, *, mean_s: float, noise: float, between: float = 0.0) -> Launched:
+    """A launch taken by the measuring loop on a scripted clock, its mean off by ``between``."""
+    mean_s *= 1 + between * random.Random(f"between {seed}").gauss()
+    found = simulate(durations(seed, noise=noise, mean_s=mean_s))
+    return Launched(
+        latencies_s=found.medians_s, throughputs_s=tuple(1 / rate for rate in found.rates)
+    )
 
 
 def caught(

@@ -12,8 +12,7 @@ from resprof.measure.run import LaunchEnd, Tile, TiledRound
 from resprof.measure.run_file import Record
 from resprof.model.environment import DeviceKind
 from resprof.model.recipe import Phase, Precision, Recipe, Workload, infer, train
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import Launched, run_of, with_gpu
+from tests.factories import WORKLOAD, Launched, run_of, with_gpu
 
 if TYPE_CHECKING:
     import pytest

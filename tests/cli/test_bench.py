@@ -17,6 +17,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
+from resprof.answers.bench import launches
 from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.results import (
     BenchResult,
@@ -29,7 +30,6 @@ from resprof.answers.bench.tables import bench_tables, long_table
 from resprof.cli.main import main
 from resprof.codec import from_plain, to_plain
 from resprof.measure.run import (
-    EnergyWindow,
     MemoryUse,
     Metric,
     Order,
@@ -43,81 +43,29 @@ from resprof.measure.run_file import Record, read_run
 from resprof.model.environment import (
     DeviceKind,
     Environment,
-    Gpu,
-    RoundTelemetry,
-    Throttled,
-    ThrottlePolicy,
 )
 from resprof.model.recipe import Engine, Mode, Phase, Workload
 from resprof.render.table import ASCII, Origin
 from resprof.render.terminal import Screen, terminal
-from tests.answers.bench.stand_in import ScriptedChild, look, quiet, taken
-from tests.answers.bench.stand_in_child import environment_of, rounds_of
+from tests.answers.bench.stand_in import (
+    ScriptedChild,
+    on_a_gpu,
+    put_in_place,
+    quiet,
+    taken,
+)
+from tests.factories import environment_of, rounds_of
 
 CPU = ("--device", "cpu")
-GPU = Gpu(name="a GPU", uuid="GPU-1", capability="9.0", memory_bytes=2**36, driver="550.1")
 
 
 @pytest.fixture
 def child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ScriptedChild:
     """A child and a look at the machine that are scripted, in a folder of their own."""
     scripted = ScriptedChild()
-    monkeypatch.setattr("resprof.answers.bench.launches.run_child", scripted)
-    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", look)
-    monkeypatch.setattr("resprof.answers.bench.launches.host_state", quiet)
+    put_in_place(monkeypatch, scripted)
     monkeypatch.chdir(tmp_path)
     return scripted
-
-
-def on_a_gpu(child: ScriptedChild, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets it say what a child on a GPU would say."""
-    here = replace(environment_of(), gpu=GPU)
-    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", lambda device: here)
-    child.environment = lambda order: here
-    child.rounds = gpu_rounds
-
-
-def gpu_rounds(workload: Workload, launch: int) -> list[Record]:
-    """Rounds with all that a GPU tells beside them, and with tiles and energy."""
-    telemetry = RoundTelemetry(
-        seconds=1.0,
-        sm_clock_hz=1.5e9,
-        memory_clock_hz=2e9,
-        power_w=600.0,
-        temperature_c=60.0,
-        energy_j=600.0,
-        throttled=(Throttled(policy=ThrottlePolicy.POWER, seconds=0.25),),
-        reasons=("power",),
-        processes=1,
-    )
-    clean = [
-        replace(
-            each,
-            device=DeviceKind.CUDA,
-            wall_s=each.samples_s,
-            issue_s=tuple(0.9 * sample for sample in each.samples_s),
-            telemetry=telemetry,
-        )
-        for each in rounds_of(workload, launch, 6)
-    ]
-    of_key: dict[str, Any] = {"key": workload.text, "launch": launch}
-    stages = ("conv1", "conv2_x", "conv3_x", "conv4_x", "fc")
-    tiles = tuple(Tile(phase=Phase.FORWARD, stage=stage) for stage in stages)
-    tiled = [
-        TiledRound(
-            **of_key,
-            device=DeviceKind.CUDA,
-            index=index,
-            tiles=tiles,
-            samples_s=((0.001, 0.002, 0.003, 0.004, 0.0001),),
-        )
-        for index in range(6)
-    ]
-    windows = [
-        EnergyWindow(**of_key, calls=calls, seconds=5.0, energy_j=joules)
-        for calls, joules in ((0, 500.0), (1000, 3000.0))
-    ]
-    return [*clean, *tiled, *windows]
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
@@ -598,7 +546,7 @@ def test_what_options_alone_rule_out_is_refused_before_anybody_looks_at_the_mach
     capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[str | None] = []
-    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", looked.append)
+    monkeypatch.setattr(launches, "probe_environment", looked.append)
     code, _, _ = run(capsys, "cifar-resnet8", "--precision", "tf32", *CPU, "--run", "run.jsonl")
     assert code == 2
     assert looked == []
@@ -701,7 +649,8 @@ def test_what_would_spoil_a_measurement_is_said_first_and_kept_as_a_note(
     capsys: pytest.CaptureFixture[str], child: ScriptedChild, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "resprof.answers.bench.launches.host_state",
+        launches,
+        "host_state",
         lambda: replace(quiet(), busy_share=0.5, virtual=True),
     )
     code, out, err = run(capsys, "cifar-resnet8", "--batch", "2", *CPU, "--json")

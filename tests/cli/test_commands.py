@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
+from resprof.cli.commands import flops
 from resprof.cli.main import COMMANDS as PROGRAM
 from resprof.cli.main import main
+from resprof.counting import witness, witness_fvcore
 from resprof.counting.witness import WitnessCount, count_with_torch
 from resprof.model.networks import variants
 
@@ -237,7 +239,7 @@ def test_what_does_not_fit_in_memory_is_not_counted_again_and_said(
     def too_large(*_: object) -> WitnessCount:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1")
 
-    monkeypatch.setattr("resprof.counting.witness_fvcore.count_with_fvcore", too_large)
+    monkeypatch.setattr(witness_fvcore, "count_with_fvcore", too_large)
     code, out, _ = run(capsys, "flops", "resnet18", "--image", "64", "--check", "--json")
     fvcore, torch = json.loads(out)["results"][0]["check"]
     assert code == 0
@@ -396,7 +398,7 @@ def test_a_disagreement_is_an_answer_and_exit_code_1(
         wrong = replace(first, macs=first.macs + 1)
         return replace(honest, modules=(wrong, *rest))
 
-    monkeypatch.setattr("resprof.counting.witness.count_with_torch", one_off)
+    monkeypatch.setattr(witness, "count_with_torch", one_off)
     code, out, err = run(capsys, "flops", "resnet18", "--image", "64", "--check")
     assert (code, err) == (1, "")
     assert "1 layers differ: conv1" in out
@@ -464,7 +466,7 @@ def test_a_bug_is_two_lines_and_70(
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("something\nunexpected")
 
-    monkeypatch.setattr("resprof.cli.commands.flops.count_flops", broken)
+    monkeypatch.setattr(flops, "count_flops", broken)
     code, out, err = run(capsys, "flops", "resnet50")
     assert (code, out) == (70, "")
     assert len(err.splitlines()) == 2

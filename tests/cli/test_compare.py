@@ -14,7 +14,7 @@ import pytest
 
 from resprof.cli.main import main
 from resprof.stats.comparison import SpeedVerdict
-from tests.scripted_runs import ON_GPU, simple, with_gpu, with_torch, written
+from tests.factories import ON_GPU, simple, with_gpu, with_torch, written
 
 
 @pytest.fixture
@@ -160,8 +160,7 @@ def test_published_results_stand_beside_without_a_verdict(
     from dataclasses import replace
 
     from resprof.model.recipe import Precision, infer
-    from tests.run_records import WORKLOAD
-    from tests.scripted_runs import run_of, steady
+    from tests.factories import WORKLOAD, run_of, steady
 
     recipe = replace(infer(batch=256, image=(224, 224)), precision=Precision.AMP_FP16)
     workload = replace(WORKLOAD, model="resnet50-v1.5", classes=1000, recipe=recipe)

@@ -29,9 +29,9 @@ from resprof.measure.run_file import Record
 from resprof.model.environment import Environment
 from resprof.model.recipe import Precision, infer
 from resprof.render.terminal import Screen, terminal
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import (
+from tests.factories import (
     ON_GPU,
+    WORKLOAD,
     Launched,
     as_read,
     of,

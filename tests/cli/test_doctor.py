@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ import pytest
 from resprof.answers.doctor.findings import DoctorResult, Finding, Severity
 from resprof.answers.doctor.tables import doctor_tables, findings_table
 from resprof.codec import from_plain
-from resprof.model.environment import Environment, HostState, Machine
+from resprof.model.environment import Environment, HostState
 from resprof.render.page import tables_html
 from resprof.render.terminal import Screen, terminal
+from tests.factories import ON_CPU, UNKNOWN_HOST
 from tests.measure.fake_torch import install
 
 BLOCKED = ("pandas", "jinja2", "altair", "fvcore", "torchvision")
@@ -135,26 +136,11 @@ MANY = tuple(
 
 
 def examined(rows: tuple[Finding, ...]) -> tuple[Environment, DoctorResult]:
-    machine = Machine(
-        architecture="x86_64",
-        cpu_model=None,
-        cores=1,
-        memory_bytes=None,
-        system="A system with a name of some length",
-        kernel="Linux 6.1.0",
-        load=None,
+    machine = replace(
+        ON_CPU.machine, cpu_model=None, system="A system with a name of some length", load=None
     )
-    environment = Environment(
-        date="2026-01-01T00:00:00+00:00",
-        resprof=None,
-        python="CPython 3.11.0",
-        machine=machine,
-        torch=None,
-        gpu=None,
-    )
-    unknown = {field.name: None for field in fields(HostState)}
-    host = HostState(**{**unknown, "window_s": 0.2})  # type: ignore[arg-type]
-    return environment, DoctorResult(rows=rows, host=host, failure="torch cannot be loaded")
+    environment = replace(ON_CPU, resprof=None, machine=machine, torch=None)
+    return environment, DoctorResult(rows=rows, host=UNKNOWN_HOST, failure="torch cannot be loaded")
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])

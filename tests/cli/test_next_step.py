@@ -5,9 +5,9 @@ from __future__ import annotations
 from resprof.answers.compare.comparison import compare_runs
 from resprof.answers.compare.tables import next_step
 from resprof.measure.run_file import Record
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import (
+from tests.factories import (
     ON_GPU,
+    WORKLOAD,
     Launched,
     as_read,
     of,

@@ -17,8 +17,7 @@ from resprof.cli.main import main
 from resprof.model.devices import device
 from resprof.model.recipe import Precision, infer
 from resprof.render.table import ASCII
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import run_of, simple, steady, with_gpu, written
+from tests.factories import WORKLOAD, run_of, simple, steady, with_gpu, written
 
 CARD = "NVIDIA A100-SXM4-80GB"
 

@@ -9,7 +9,7 @@ import pytest
 from resprof.answers.roofline.peaks import MeasuredPeaks, peaks_text
 from resprof.model.recipe import Arithmetic
 from tests.cli.scripted_rooflines import CARD, INFER, answer, notes, records, run
-from tests.scripted_runs import steady, written
+from tests.factories import steady, written
 
 
 def _peaks(name: str = CARD) -> str:

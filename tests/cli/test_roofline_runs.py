@@ -27,7 +27,7 @@ from tests.cli.scripted_rooflines import (
     records,
     run,
 )
-from tests.scripted_runs import simple, steady, written
+from tests.factories import simple, steady, written
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from resprof.cli import stopped
+from resprof.cli.commands import list as list_command
 from resprof.cli.main import main
 
 _SWALLOWING = """
@@ -58,7 +59,7 @@ def test_one_that_was_swallowed_ends_the_command_all_the_same(
         return 0
 
     monkeypatch.setattr(stopped, "_asked", [])
-    monkeypatch.setattr("resprof.cli.commands.list.list_networks", list_networks)
+    monkeypatch.setattr(list_command, "list_networks", list_networks)
     assert main(["list"]) == 130
     error, hint = capsys.readouterr().err.splitlines()
     assert (error, hint) == ("error: interrupted", "hint: nothing is half-written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
@@ -67,7 +68,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
     monkeypatch.setattr(torch.cuda, "device", lambda _: nullcontext())
     monkeypatch.setattr(torch.cuda, "current_stream", lambda _: "stream")
     monkeypatch.setattr(torch.cuda, "synchronize", found.synchronize)
-    monkeypatch.setattr("time.perf_counter_ns", lambda: round(found.host * 1e6))
+    monkeypatch.setattr(time, "perf_counter_ns", lambda: round(found.host * 1e6))
     return found
 
 

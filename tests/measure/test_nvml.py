@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from resprof.codec import from_plain, to_plain
+from resprof.measure import nvml_device
 from resprof.measure.nvml import Nvml, between, normal_pci, open_nvml
 from resprof.measure.nvml_device import others
 from resprof.model.environment import (
@@ -422,7 +423,7 @@ def test_what_this_process_holds_is_told_by_its_own_number_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own = os.getpid()
-    monkeypatch.setattr("resprof.measure.nvml_device.in_pid_namespace", lambda: False)
+    monkeypatch.setattr(nvml_device, "in_pid_namespace", lambda: False)
     device = FakeDevice(pids=[own, own + 1], used={own: 2**30, own + 1: 2**31})
     assert opened(FakeNvml(device)).process_bytes() == 2**30
     device.used.clear()  # not told
@@ -432,7 +433,7 @@ def test_what_this_process_holds_is_told_by_its_own_number_alone(
     device.refuses["nvmlDeviceGetComputeRunningProcesses_v3"] = NOT_SUPPORTED
     device.refuses["nvmlDeviceGetComputeRunningProcesses_v2"] = NOT_SUPPORTED
     assert opened(FakeNvml(device)).process_bytes() is None
-    monkeypatch.setattr("resprof.measure.nvml_device.in_pid_namespace", lambda: True)
+    monkeypatch.setattr(nvml_device, "in_pid_namespace", lambda: True)
     namespaced = FakeDevice(pids=[own], used={own: 2**30})  # another process of that number
     assert opened(FakeNvml(namespaced)).process_bytes() is None
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import zlib
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -227,9 +228,7 @@ def test_the_key_is_all_that_decides_and_no_more() -> None:
 def test_another_torch_has_other_traces(monkeypatch: pytest.MonkeyPatch) -> None:
     network = resolve("cifar-resnet20")
     key = job.trace_key(network, RECIPE)
-    monkeypatch.setattr(
-        "resprof.answers.memory.traces.metadata.version", lambda name: f"{name} of tomorrow"
-    )
+    monkeypatch.setattr(metadata, "version", lambda name: f"{name} of tomorrow")
     assert job.trace_key(network, RECIPE) != key
 
 
@@ -240,6 +239,7 @@ def test_a_graph_is_not_predicted() -> None:
 
 _FROM_THE_CACHE = """
 import sys
+from importlib import metadata
 from pathlib import Path
 from resprof.model.networks import resolve
 from resprof.answers.memory.traces import trace_workload

@@ -5,18 +5,35 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from resprof.answers.bench import launches
 from resprof.measure.launch import run_child
-from resprof.measure.run import LaunchEnd, LaunchStart, Order, Outcome, Plan
+from resprof.measure.run import (
+    EnergyWindow,
+    LaunchEnd,
+    LaunchStart,
+    Order,
+    Outcome,
+    Plan,
+    Tile,
+    TiledRound,
+)
 from resprof.measure.run_file import Record
-from resprof.model.environment import Environment, HostState
-from resprof.model.recipe import Workload, infer
-from tests.answers.bench.stand_in_child import end_of, environment_of, rounds_of
+from resprof.model.environment import (
+    DeviceKind,
+    Environment,
+    HostState,
+    RoundTelemetry,
+    Throttled,
+    ThrottlePolicy,
+)
+from resprof.model.recipe import Phase, Workload
+from tests.answers.bench.stand_in_child import end_of
+from tests.factories import GPU, UNKNOWN_HOST, environment_of, of, rounds_of
 
 if TYPE_CHECKING:
     import pytest
@@ -29,8 +46,7 @@ WHOLE = "environment(); rounds(6); measured()"
 
 def workload(batch: int = 2, model: str = "cifar-resnet8") -> Workload:
     """A very small network."""
-    recipe = infer(batch=batch, image=(32, 32))
-    return Workload(model=model, classes=10, in_channels=3, width=1.0, recipe=recipe)
+    return of(batch, model)
 
 
 def command(script: str) -> tuple[str, ...]:
@@ -109,17 +125,62 @@ def look(device: str | None) -> Environment:
 
 def quiet() -> HostState:
     """A host of which nothing is known gives no warning."""
-    return HostState(
-        window_s=0.0,
-        busy_share=None,
-        stolen_share=None,
-        load=None,
-        governors=None,
-        boost=None,
-        cpu_quota_cores=None,
-        memory_available_bytes=None,
-        swap_used_bytes=None,
-        virtual=None,
-        thermal_throttles=None,
-        nvidia_driver=None,
+    return UNKNOWN_HOST
+
+
+def put_in_place(monkeypatch: pytest.MonkeyPatch, child: ScriptedChild) -> None:
+    """Lets commands find the child, and a look at the machine that fits it."""
+    monkeypatch.setattr(launches, "run_child", child)
+    monkeypatch.setattr(launches, "probe_environment", look)
+    monkeypatch.setattr(launches, "host_state", quiet)
+
+
+def on_a_gpu(child: ScriptedChild, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets it say what a child on a GPU would say."""
+    here = replace(environment_of(), gpu=GPU)
+    monkeypatch.setattr(launches, "probe_environment", lambda device: here)
+    child.environment = lambda order: here
+    child.rounds = gpu_rounds
+
+
+def gpu_rounds(workload: Workload, launch: int) -> list[Record]:
+    """Rounds with all that a GPU tells beside them, and with tiles and energy."""
+    telemetry = RoundTelemetry(
+        seconds=1.0,
+        sm_clock_hz=1.5e9,
+        memory_clock_hz=2e9,
+        power_w=600.0,
+        temperature_c=60.0,
+        energy_j=600.0,
+        throttled=(Throttled(policy=ThrottlePolicy.POWER, seconds=0.25),),
+        reasons=("power",),
+        processes=1,
     )
+    clean = [
+        replace(
+            each,
+            device=DeviceKind.CUDA,
+            wall_s=each.samples_s,
+            issue_s=tuple(0.9 * sample for sample in each.samples_s),
+            telemetry=telemetry,
+        )
+        for each in rounds_of(workload, launch, 6)
+    ]
+    of_key: dict[str, Any] = {"key": workload.text, "launch": launch}
+    stages = ("conv1", "conv2_x", "conv3_x", "conv4_x", "fc")
+    tiles = tuple(Tile(phase=Phase.FORWARD, stage=stage) for stage in stages)
+    tiled = [
+        TiledRound(
+            **of_key,
+            device=DeviceKind.CUDA,
+            index=index,
+            tiles=tiles,
+            samples_s=((0.001, 0.002, 0.003, 0.004, 0.0001),),
+        )
+        for index in range(6)
+    ]
+    windows = [
+        EnergyWindow(**of_key, calls=calls, seconds=5.0, energy_j=joules)
+        for calls, joules in ((0, 500.0), (1000, 3000.0))
+    ]
+    return [*clean, *tiled, *windows]

@@ -34,7 +34,7 @@ from resprof.measure.run import (
     Tiling,
 )
 from resprof.measure.run_file import Record, RunFile, read_run, to_line
-from resprof.model.environment import DeviceKind, Environment, Gpu
+from resprof.model.environment import DeviceKind, Environment
 from resprof.model.recipe import Engine, Mode, Optimizer, Precision, Workload
 from tests.answers.bench.stand_in import (
     PLAN,
@@ -45,7 +45,8 @@ from tests.answers.bench.stand_in import (
     taken,
     workload,
 )
-from tests.answers.bench.stand_in_child import end_of, environment_of, rounds_of
+from tests.answers.bench.stand_in_child import end_of
+from tests.factories import GPU, environment_of, rounds_of
 
 MEASURED, FULL, FAILED = Outcome.MEASURED, Outcome.OUT_OF_MEMORY, Outcome.FAILED
 HERE = environment_of()
@@ -474,9 +475,6 @@ def test_switches_that_a_recipe_sets_are_those_of_the_child(
     run([workload()], path, environment=seen, resume=True, launches=2)
     assert child.ran == [(2, 1)]
     assert sum(isinstance(each, Environment) for each in read_run(path)) == 2
-
-
-GPU = Gpu(name="a GPU", uuid="GPU-1", capability="9.0", memory_bytes=2**36, driver="550.1")
 
 
 @pytest.mark.parametrize(

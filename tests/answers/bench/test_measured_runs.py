@@ -14,8 +14,7 @@ from resprof.measure.run import EnergyWindow, LaunchStart, Round, Tile, TiledRou
 from resprof.measure.run_file import Record
 from resprof.model.environment import DeviceKind, Environment
 from resprof.model.recipe import Phase
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import ON_CPU, run_of, simple, steady, with_torch
+from tests.factories import ON_CPU, WORKLOAD, run_of, simple, steady, with_torch
 
 Run = tuple[Record, ...]
 KEY = WORKLOAD.text

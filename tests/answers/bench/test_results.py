@@ -15,7 +15,7 @@ from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, StageMemory, T
 from resprof.measure.run_file import Record
 from resprof.model.environment import DeviceKind
 from resprof.model.recipe import Engine, Phase, Workload
-from tests.run_records import (
+from tests.factories import (
     WORKLOAD,
     configuration,
     end,

@@ -15,7 +15,7 @@ from resprof.measure.run import MemoryUse, Metric, Outcome, Plan, Round, Stop
 from resprof.measure.run_file import Record
 from resprof.model.environment import RoundTelemetry, Throttled, ThrottlePolicy
 from resprof.model.recipe import train
-from tests.run_records import (
+from tests.factories import (
     BATCH,
     WORKLOAD,
     configuration,

@@ -22,7 +22,7 @@ from resprof.model.architecture import LOSS
 from resprof.model.environment import DeviceKind
 from resprof.model.networks import resolve
 from resprof.model.recipe import Mode, Phase, Workload, train
-from tests.run_records import BATCH, WORKLOAD, configuration, end, latency, launch_of, start
+from tests.factories import BATCH, WORKLOAD, configuration, end, latency, launch_of, start
 
 FORWARD, BACKWARD, OPTIMIZER = (
     Tile(phase=Phase.FORWARD),

@@ -16,9 +16,9 @@ from resprof.measure.run_file import Record
 from resprof.model.environment import Environment
 from resprof.stats.comparison import SpeedVerdict
 from tests.bench.regression_rates import caught
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import (
+from tests.factories import (
     ON_GPU,
+    WORKLOAD,
     Launched,
     as_read,
     of,

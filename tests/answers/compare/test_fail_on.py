@@ -10,8 +10,7 @@ from resprof.answers.compare.comparison import compare_runs
 from resprof.answers.compare.fail_on import Limits, Reason, failures
 from resprof.measure.run import Outcome
 from resprof.measure.run_file import Record
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import Launched, as_read, run_of, simple, steady
+from tests.factories import WORKLOAD, Launched, as_read, run_of, simple, steady
 
 BYTES = 2**20
 GONE = Launched(latencies_s=(), peak_bytes=None, outcome=Outcome.OUT_OF_MEMORY)

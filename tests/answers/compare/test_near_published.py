@@ -14,8 +14,7 @@ from resprof.answers.compare.published import (
 from resprof.model.environment import Environment
 from resprof.model.published import results as published_results
 from resprof.model.recipe import Mode, Precision, Workload, infer, train
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import ON_CPU, as_read, run_of, steady, with_gpu
+from tests.factories import ON_CPU, WORKLOAD, as_read, run_of, steady, with_gpu
 
 H100 = with_gpu("NVIDIA H100 80GB HBM3")
 V100_16 = with_gpu("Tesla V100-SXM2-16GB")

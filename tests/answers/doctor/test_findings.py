@@ -15,16 +15,8 @@ from resprof.answers.doctor.findings import (
     Severity,
     findings,
 )
-from resprof.model.environment import (
-    Environment,
-    Gpu,
-    GpuSettings,
-    HostState,
-    Machine,
-    NvmlReport,
-    NvmlState,
-    TorchBuild,
-)
+from resprof.model.environment import Environment, HostState, NvmlReport, NvmlState
+from tests.factories import GPU, ON_GPU, SETTINGS, TORCH, UNKNOWN_HOST
 
 HOST = HostState(
     window_s=0.2,
@@ -40,71 +32,20 @@ HOST = HostState(
     thermal_throttles=0,
     nvidia_driver=None,
 )
-UNKNOWN = HostState(
-    window_s=0.2,
-    busy_share=None,
-    stolen_share=None,
-    load=None,
-    governors=None,
-    boost=None,
-    cpu_quota_cores=None,
-    memory_available_bytes=None,
-    swap_used_bytes=None,
-    virtual=None,
-    thermal_throttles=None,
-    nvidia_driver=None,
-)
-TORCH = TorchBuild(
-    version="2.11.0",
-    cuda="13.0",
-    cudnn=91100,
-    cpu_capability="AVX512",
-    threads=8,
-    interop_threads=8,
-    tf32_matmul=False,
-    tf32_conv=False,
-    cudnn_benchmark=False,
-)
-SETTINGS = GpuSettings(
+H100 = replace(
+    SETTINGS,
     name="NVIDIA H100 80GB HBM3",
-    uuid="GPU-1",
-    pci_bus_id="00000000:41:00.0",
     driver="580.159.04",
-    cuda_driver="13.0",
     memory_bytes=80 * 2**30,
     ecc=None,
-    mig=False,
-    persistence=True,
-    compute_mode="default",
-    power_limit_w=700.0,
-    power_default_w=700.0,
     sm_clock_max_hz=1.98e9,
     memory_clock_max_hz=2.619e9,
-    processes=0,
 )
-GPU = Gpu(
-    name="NVIDIA H100 80GB HBM3",
-    uuid="GPU-1",
-    capability="9.0",
-    memory_bytes=80 * 2**30,
-    driver="580.159.04",
-)
-MACHINE = Environment(
-    date="2026-01-01T00:00:00+00:00",
-    resprof="0.1.0",
-    python="CPython 3.11.0",
-    machine=Machine(
-        architecture="x86_64",
-        cpu_model="A CPU",
-        cores=8,
-        memory_bytes=128 * 2**30,
-        system="Linux",
-        kernel="Linux 6.1",
-        load=0.1,
-    ),
-    torch=TORCH,
-    gpu=GPU,
-    nvml=NvmlReport(state=NvmlState.AVAILABLE, settings=SETTINGS),
+MACHINE = replace(
+    ON_GPU,
+    machine=replace(ON_GPU.machine, cores=8, memory_bytes=128 * 2**30, load=0.1),
+    gpu=replace(GPU, name=H100.name, memory_bytes=80 * 2**30, driver=H100.driver),
+    nvml=NvmlReport(state=NvmlState.AVAILABLE, settings=H100),
 )
 LAPTOP = replace(
     MACHINE,
@@ -115,7 +56,7 @@ LAPTOP = replace(
 
 
 def with_gpu(**changes: object) -> Environment:
-    settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    settings = replace(H100, **changes)  # type: ignore[arg-type]
     return replace(MACHINE, nvml=NvmlReport(state=NvmlState.AVAILABLE, settings=settings))
 
 
@@ -132,10 +73,10 @@ def test_a_quiet_machine_has_no_findings() -> None:
 
 
 def test_what_is_unknown_is_no_finding() -> None:
-    assert findings(LAPTOP, UNKNOWN) == ()
+    assert findings(LAPTOP, UNKNOWN_HOST) == ()
     nothing = dict.fromkeys(("ecc", "mig", "persistence", "compute_mode", "power_limit_w"))
-    assert findings(with_gpu(**nothing), UNKNOWN) == ()
-    assert findings(with_gpu(power_default_w=None, power_limit_w=100.0), UNKNOWN) == ()
+    assert findings(with_gpu(**nothing), UNKNOWN_HOST) == ()
+    assert findings(with_gpu(power_default_w=None, power_limit_w=100.0), UNKNOWN_HOST) == ()
     unknown_cores = replace(MACHINE, machine=replace(MACHINE.machine, cores=None))
     assert findings(unknown_cores, replace(HOST, cpu_quota_cores=1.0)) == ()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from resprof.answers.gpu import largest_batch
 from resprof.answers.gpu.largest_batch import CudaDevice, free_beside, look_around, try_batch
 from resprof.answers.gpu.validation import BatchTry
 from resprof.codec import to_plain
@@ -72,7 +73,7 @@ def test_any_other_end_is_not(scripted_child: None) -> None:
 
 @pytest.fixture
 def _untouched_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resprof.answers.gpu.largest_batch.prepare_process", lambda _: None)
+    monkeypatch.setattr(largest_batch, "prepare_process", lambda _: None)
 
 
 class Retried(ScriptedMemory):
@@ -105,7 +106,7 @@ def test_libraries_say_it_in_words_of_their_own(
     def run(*_: object) -> None:
         raise RuntimeError(message)
 
-    monkeypatch.setattr("resprof.answers.gpu.largest_batch.run_on_device", run)
+    monkeypatch.setattr(largest_batch, "run_on_device", run)
     order = to_plain(workload(2))
     if not ends:
         with pytest.raises(RuntimeError, match=message[:20]):

@@ -13,6 +13,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from resprof.answers.gpu import calibrate
 from resprof.answers.gpu.calibrate import (
     Operators,
     affine,
@@ -31,9 +32,10 @@ from resprof.measure.memory_history import Usage
 from resprof.memory.allocator import MemoryPeak
 from resprof.memory.history import HistoryEvent, MemoryHistory
 from resprof.memory.overlay import Use, Workspace, read_calibration, shape_text
-from resprof.model.environment import Environment, Gpu, TorchBuild
+from resprof.model.environment import Environment
 from resprof.model.networks import resolve
 from resprof.model.recipe import MemoryFormat, Mode, Precision, Recipe, Workload
+from tests.factories import GPU, ON_GPU, TORCH
 
 MIB = 2**20
 FP32 = Precision.FP32
@@ -42,21 +44,10 @@ sizes = st.integers(min_value=0, max_value=2**40)
 batches = st.integers(min_value=1, max_value=2048)
 
 
+B300 = replace(GPU, name="NVIDIA Test", capability="10.3", memory_bytes=80 * 2**30, driver="1.2")
+
+
 def history() -> MemoryHistory:
-    torch_build = TorchBuild(
-        version="2.13.0",
-        cuda="13.0",
-        cudnn=91000,
-        cpu_capability="",
-        threads=1,
-        interop_threads=1,
-        tf32_matmul=False,
-        tf32_conv=False,
-        cudnn_benchmark=False,
-    )
-    gpu = Gpu(
-        name="NVIDIA Test", uuid=None, capability="10.3", memory_bytes=80 * 2**30, driver="1.2"
-    )
     return MemoryHistory(
         workload=Workload(
             model="resnet50",
@@ -65,7 +56,7 @@ def history() -> MemoryHistory:
             width=1.0,
             recipe=Recipe(mode=Mode.INFER, batch=1, image=(224, 224)),
         ),
-        environment=replace(machine_environment(), torch=torch_build, gpu=gpu),
+        environment=replace(ON_GPU, torch=replace(TORCH, version="2.13.0"), gpu=B300),
         total_bytes=80 * 2**30,
         context_bytes=450 * MIB,
         peak=MemoryPeak(requested_bytes=1, allocated_bytes=1, reserved_bytes=1, process_bytes=1),
@@ -195,7 +186,7 @@ class StillMemory(ScriptedMemory):
 def test_the_childs_task_measures_every_shape_in_every_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("resprof.answers.gpu.calibrate.BATCHES", (1, 2))
+    monkeypatch.setattr(calibrate, "BATCHES", (1, 2))
     text = measure_operators(["cifar-resnet8"], StillMemory())
     found = from_plain(Operators, json.loads(text))
     assert (found.cublas_forward_bytes, found.cublas_backward_bytes) == (0, 0)
@@ -237,8 +228,8 @@ def test_a_history_without_a_gpu_is_refused() -> None:
 def test_the_file_is_written_and_read_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("resprof.answers.gpu.calibrate._training", history)
-    monkeypatch.setattr("resprof.answers.gpu.calibrate._measured", lambda _: operators(0))
+    monkeypatch.setattr(calibrate, "_training", history)
+    monkeypatch.setattr(calibrate, "_measured", lambda _: operators(0))
     file = tmp_path / "calibration.json"
     assert main(["calibrate", "--device", "cuda", "-o", str(file)]) == 0
     assert capsys.readouterr().out == ""

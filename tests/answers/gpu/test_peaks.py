@@ -19,11 +19,12 @@ from resprof.cli.main import main
 from resprof.codec import to_plain
 from resprof.measure.host import machine_environment
 from resprof.model.devices import device_of
-from resprof.model.environment import Environment, Gpu
+from resprof.model.environment import Environment
 from resprof.model.recipe import Arithmetic
+from tests.factories import GPU
 from tests.measure.scripted import ScriptedClock
 
-GPU = Gpu(name="NVIDIA A10", uuid=None, capability="8.6", memory_bytes=2**34, driver="550.1")
+A10 = replace(GPU, name="NVIDIA A10", capability="8.6")
 _PEAKS = MeasuredPeaks(
     device="NVIDIA T4",
     arithmetic=Arithmetic.FP16,
@@ -44,14 +45,14 @@ def _arithmetic() -> Iterator[None]:
 
 
 class StandIn:
-    """The host in a GPU's place; it computes for real, on small sizes."""
+    """The host in a A10's place; it computes for real, on small sizes."""
 
     device = torch.device("cpu")
 
     def environment(self) -> Environment:
         from resprof.measure.device import torch_build
 
-        return replace(machine_environment(), gpu=GPU, torch=torch_build())
+        return replace(machine_environment(), gpu=A10, torch=torch_build())
 
 
 def _in_this_process(task: str, argument: Any, *, limit_s: float) -> str:
@@ -66,19 +67,19 @@ def test_every_arithmetic_has_its_gemm_and_all_share_the_copy() -> None:
     found = peaks_on_cuda(run=_in_this_process)
     assert [each.arithmetic for each in found] == list(Arithmetic)
     assert len({each.bandwidth_bytes_per_s for each in found}) == 1
-    assert all(each.flops_per_s > 0 and each.device == GPU.name for each in found)
+    assert all(each.flops_per_s > 0 and each.device == A10.name for each in found)
 
 
 def test_what_a_device_does_not_have_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before Ampere torch would take fp32 for TF32, and emulate bf16."""
-    monkeypatch.setitem(globals(), "GPU", replace(GPU, capability="7.5"))
+    monkeypatch.setitem(globals(), "A10", replace(A10, capability="7.5"))
     found = peaks_on_cuda(run=_in_this_process)
     assert [each.arithmetic for each in found] == [Arithmetic.FP32, Arithmetic.FP16]
 
 
 def test_a_rate_is_work_over_the_median_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """By a clock on which every fifth of what is timed takes 2 ms, but for one outlier."""
-    monkeypatch.setattr("resprof.answers.gpu.peaks._clock", lambda _: ScriptedClock(_durations()))
+    monkeypatch.setattr(peaks, "_clock", lambda _: ScriptedClock(_durations()))
     for each in peaks_on_cuda(run=_in_this_process):
         assert each.flops_per_s == pytest.approx(2 * 64**3 / 0.002)
         assert each.bandwidth_bytes_per_s == pytest.approx(2 * 2**16 / 0.002)
@@ -107,7 +108,7 @@ def test_the_switch_of_fp32_is_as_it_was() -> None:
 def test_calibrate_writes_what_roofline_reads(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("resprof.answers.gpu.peaks.peaks_on_cuda", lambda: (_PEAKS,))
+    monkeypatch.setattr(peaks, "peaks_on_cuda", lambda: (_PEAKS,))
     file = tmp_path / "peaks.jsonl"
     assert main(["calibrate", "--peaks", "-o", str(file)]) == 0
     assert read_peaks(file) == (_PEAKS,)

@@ -57,9 +57,7 @@ def test_a_real_run_agrees_within_the_tolerance(capfd: pytest.CaptureFixture[str
 def test_a_prediction_outside_is_an_answer_and_exit_code_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "resprof.answers.gpu.validation._in_own_process", lambda *_: judge(2_000_000)
-    )
+    monkeypatch.setattr(validation, "_in_own_process", lambda *_: judge(2_000_000))
     assert main(["validate", "resnet18"]) == 1
     assert "0 of 5 within 0.05%" in capsys.readouterr().out
 

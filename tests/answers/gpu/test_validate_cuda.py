@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -28,7 +29,6 @@ from resprof.answers.memory.traces import trace_workload
 from resprof.cli.main import main
 from resprof.codec import from_plain, to_plain
 from resprof.errors import NotMeasured, UsageError
-from resprof.measure.host import machine_environment
 from resprof.memory.allocator import Level, MemoryPeak
 from resprof.memory.history import MemoryHistory, history_lines, history_of, read_history
 from resprof.memory.overlay import Calibration, default_overlay, overlaid
@@ -37,41 +37,20 @@ from resprof.model.architecture import Architecture
 from resprof.model.networks import resolve, workload_of
 from resprof.model.recipe import Precision, Recipe, Workload, train
 from resprof.render.answer import Answer
-from tests.answers.gpu.model_device import ModelDevice
+from tests.answers.gpu.model_device import (
+    ModelDevice,
+    out_of_memory,
+    put_in_place,
+    scripted,
+    taking_more,
+)
 from tests.answers.gpu.scripted_memory import GPU, TOTAL, ScriptedMemory
-from tests.memory.memory_histories import CONTEXT, peak_of, recorded
+from tests.memory.memory_histories import CONTEXT
 
 
 def small(batch: int, **changes: Any) -> tuple[Architecture, Recipe]:
     architecture = resolve("cifar-resnet8")
     return architecture, replace(train(batch=batch, image=architecture.image), **changes)
-
-
-def scripted(workload: Workload) -> MemoryHistory:
-    """What a GPU would record that takes exactly what the documented defaults say."""
-    architecture, recipe = resolve(workload.model), workload.recipe
-    trace = overlaid(trace_workload(architecture, recipe), default_overlay((9, 0)))
-    events, starts = recorded(trace, recipe.batch)
-    return MemoryHistory(
-        workload=workload,
-        environment=replace(machine_environment(), gpu=GPU),
-        total_bytes=TOTAL,
-        context_bytes=CONTEXT,
-        peak=peak_of(events),
-        retries=0,
-        step_starts=starts,
-        events=events,
-    )
-
-
-def taking_more(share: float) -> Any:
-    def record(workload: Workload) -> MemoryHistory:
-        history = scripted(workload)
-        peak = history.peak
-        allocated = round(peak.allocated_bytes * (1 + share))
-        return replace(history, peak=replace(peak, allocated_bytes=allocated))
-
-    return record
 
 
 def test_a_gpu_as_predicted_has_no_error_and_only_workspaces_of_its_own() -> None:
@@ -271,7 +250,7 @@ def test_the_standing_set_covers_what_changes_memory() -> None:
 @pytest.fixture
 def _switches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What the child sets for its whole life, and this process must not keep."""
-    monkeypatch.setattr("gc.disable", lambda: None)
+    monkeypatch.setattr(gc, "disable", lambda: None)
     backends: Any = torch.backends
     before = (
         backends.cuda.matmul.fp32_precision,
@@ -309,15 +288,10 @@ def test_the_childs_task_runs_the_steps_and_marks_them(changes: dict[str, Any]) 
 def run_cli(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], record: Any, *more: str
 ) -> tuple[int, str, str]:
-    monkeypatch.setattr("resprof.answers.gpu.validate_cuda.record_history", record)
-    monkeypatch.setattr("resprof.answers.gpu.largest_batch.CudaDevice", ModelDevice)
+    put_in_place(monkeypatch, ModelDevice(), record)
     code = main(["validate", "cifar-resnet8", "--device", "cuda", *more])
     out, err = capsys.readouterr()
     return code, out, err
-
-
-def out_of_memory(_: Workload) -> MemoryHistory:
-    raise NotMeasured("the GPU ran out of memory", hint="choose a smaller batch")
 
 
 @pytest.mark.parametrize(
@@ -356,8 +330,7 @@ def test_the_largest_batch_counts_like_the_other_rows(
     code: int,
     words: list[str],
 ) -> None:
-    monkeypatch.setattr("resprof.answers.gpu.largest_batch.CudaDevice", lambda: device)
-    monkeypatch.setattr("resprof.answers.gpu.validate_cuda.record_history", scripted)
+    put_in_place(monkeypatch, device, scripted)
     arguments = ["validate", "cifar-resnet8", "--device", "cuda"]
     assert main(arguments) == code
     out = capsys.readouterr().out

@@ -9,8 +9,7 @@ from resprof.answers.report.content import MeasuredDevice, measured_device
 from resprof.answers.report.page import MOST_ROWS, costs_table, speeds_table
 from resprof.model.networks import resolve
 from resprof.model.recipe import Optimizer, Recipe, Workload, infer, train
-from tests.run_records import WORKLOAD
-from tests.scripted_runs import run_of, steady, with_gpu
+from tests.factories import WORKLOAD, run_of, steady, with_gpu
 
 
 def _device(*measured: Workload | Recipe, name: str = "a GPU") -> MeasuredDevice:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from resprof.answers.bench import launches
+from resprof.answers.report import report
 from resprof.answers.report.content import (
     Predicted,
     counted,
@@ -41,7 +43,7 @@ from resprof.model.networks import resolve, variants
 from resprof.render.document import Exhibit
 from resprof.render.formats import forms
 from tests.answers.bench.stand_in import ScriptedChild, quiet
-from tests.answers.bench.stand_in_child import environment_of
+from tests.factories import environment_of
 
 REPORTS = Path(__file__).parents[3] / "reports"
 TEXTS = (".csv", ".json", ".md")
@@ -58,10 +60,8 @@ def _of_one_network() -> Predicted:
 def _small(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Predictions of one network, made once, and no pictures; but for what is committed."""
     if "committed" not in request.node.name:
-        monkeypatch.setattr(
-            "resprof.answers.report.report.predicted", lambda *_, **__: _of_one_network()
-        )
-        monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: False)
+        monkeypatch.setattr(report, "predicted", lambda *_, **__: _of_one_network())
+        monkeypatch.setattr(report, "is_available", lambda: False)
 
 
 def _texts(exhibits: Iterable[Exhibit]) -> dict[str, str]:
@@ -130,9 +130,9 @@ def odd_environment(*_: object) -> Environment:
 def _no_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every configuration fails, which is a result too."""
     child = ScriptedChild(becomes=lambda _: Outcome.FAILED, environment=odd_environment)
-    monkeypatch.setattr("resprof.answers.bench.launches.run_child", child)
-    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", odd_environment)
-    monkeypatch.setattr("resprof.answers.bench.launches.host_state", quiet)
+    monkeypatch.setattr(launches, "run_child", child)
+    monkeypatch.setattr(launches, "probe_environment", odd_environment)
+    monkeypatch.setattr(launches, "host_state", quiet)
 
 
 @pytest.mark.usefixtures("_no_measuring")
@@ -152,9 +152,9 @@ def test_a_second_report_replaces_its_own_files_only(tmp_path: Path) -> None:
 @pytest.fixture
 def _whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is missing from the report: it can be drawn, though it is not."""
-    monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: True)
-    monkeypatch.setattr("resprof.answers.report.report.svg", lambda _: "<svg></svg>")
-    monkeypatch.setattr("resprof.answers.report.report.png", lambda _: b"png")
+    monkeypatch.setattr(report, "is_available", lambda: True)
+    monkeypatch.setattr(report, "svg", lambda _: "<svg></svg>")
+    monkeypatch.setattr(report, "png", lambda _: b"png")
 
 
 def _outdated(folder: Path) -> Path:
@@ -191,9 +191,9 @@ def test_a_report_that_is_not_whole_removes_nothing(
         raise EnvironmentMissing("torch is not installed", hint="install it")
 
     if lacking == "predictions":
-        monkeypatch.setattr("resprof.answers.report.report.predicted", no_torch)
+        monkeypatch.setattr(report, "predicted", no_torch)
     elif lacking == "charts":
-        monkeypatch.setattr("resprof.answers.report.report.is_available", lambda: False)
+        monkeypatch.setattr(report, "is_available", lambda: False)
     else:
         (tmp_path / "runs" / "20200101T000000Z.jsonl").write_text("cut")
     again = write_report(tmp_path, measure=False)
@@ -258,7 +258,7 @@ def test_a_report_that_cannot_measure_leaves_no_empty_run_file(
     def no_torch(_: str | None) -> Environment:
         raise EnvironmentMissing("no torch", hint="install it")
 
-    monkeypatch.setattr("resprof.answers.bench.launches.probe_environment", no_torch)
+    monkeypatch.setattr(launches, "probe_environment", no_torch)
     with pytest.raises(EnvironmentMissing):
         write_report(tmp_path)
     assert not list(tmp_path.glob("runs/*"))

@@ -15,7 +15,7 @@ from resprof.answers.report.page import speeds_table
 from resprof.answers.report.report import written_files
 from resprof.model.environment import Environment
 from tests.answers.report.browser import CHROMIUM, Page, browser
-from tests.scripted_runs import of, run_of, steady, with_gpu
+from tests.factories import of, run_of, steady, with_gpu
 
 _needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")
 HOSTILE = '"><img src=x onerror=alert(1)><script>alert(2)</script>'

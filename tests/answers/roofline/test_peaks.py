@@ -19,7 +19,7 @@ from resprof.errors import UsageError
 from resprof.model.devices import Device, device, devices
 from resprof.model.environment import Environment
 from resprof.model.recipe import Arithmetic, Precision
-from tests.answers.test_environments import FULL
+from tests.factories import ON_GPU
 
 GIB, MIB = 2**30, 2**20
 REPORTED = (
@@ -62,18 +62,18 @@ def known(device_id: str) -> Device:
 
 def reported(card: Device, memory_bytes: int, **settings: object) -> Environment:
     """A run on the card, whose driver reports that."""
-    assert FULL.gpu is not None
-    assert FULL.nvml is not None
-    assert FULL.nvml.settings is not None
+    assert ON_GPU.gpu is not None
+    assert ON_GPU.nvml is not None
+    assert ON_GPU.nvml.settings is not None
     clock = card.tensor_clock_hz
     told = replace(
-        FULL.nvml.settings,
+        ON_GPU.nvml.settings,
         **{"mig": False, "sm_clock_max_hz": clock, **settings},  # type: ignore[arg-type]
     )
     return replace(
-        FULL,
-        gpu=replace(FULL.gpu, memory_bytes=memory_bytes),
-        nvml=replace(FULL.nvml, settings=told),
+        ON_GPU,
+        gpu=replace(ON_GPU.gpu, memory_bytes=memory_bytes),
+        nvml=replace(ON_GPU.nvml, settings=told),
     )
 
 
