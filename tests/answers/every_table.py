@@ -5,10 +5,13 @@ Commands are run as a user types them, on machines and runs that there need not 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from traceback import walk_stack
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -56,8 +59,37 @@ class Shown:
     answer: Answer[Any] | None = None
 
 
-def every_table(folder: Path) -> list[Shown]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EveryTable:
+    """All that is shown, and the code of whatever was at work when a table was made."""
+
+    shown: tuple[Shown, ...]
+    at_work: frozenset[CodeType]
+
+
+def every_table(folder: Path) -> EveryTable:
     """All of them; run files go to the folder."""
+    with _at_work() as codes:
+        shown = tuple(_every_table(folder))
+    return EveryTable(shown=shown, at_work=frozenset(codes))
+
+
+@contextmanager
+def _at_work() -> Iterator[set[CodeType]]:
+    """The code from which tables are made, directly or not."""
+    codes: set[CodeType] = set()
+    made = Table.__init__
+
+    def make(self: Table, /, **fields: Any) -> None:
+        codes.update(frame.f_code for frame, _ in walk_stack(sys._getframe()))
+        made(self, **fields)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Table, "__init__", make)
+        yield codes
+
+
+def _every_table(folder: Path) -> list[Shown]:
     with _seen() as found, pytest.MonkeyPatch.context() as patch:
 
         def typed(code: int, *arguments: object) -> None:
@@ -109,6 +141,7 @@ _ANYWHERE: tuple[Sequence[str], ...] = (
     ("roofline", "resnet50", "--device", "h100-sxm", "--batch", "8"),
     ("roofline", "resnet50", "--device", "a100-sxm4-80gb", "--mode", "train", "--per", "block"),
     ("roofline", "resnet18", "--device", "t4", "--per", "layer"),
+    ("roofline", "resnet18", "resnet50", "--device", "t4"),
     ("validate", SMALL),
     ("doctor",),
 )
