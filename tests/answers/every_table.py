@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import walk_stack
 from types import CodeType
@@ -141,7 +141,6 @@ _ANYWHERE: tuple[Sequence[str], ...] = (
     ("roofline", "resnet50", "--device", "h100-sxm", "--batch", "8"),
     ("roofline", "resnet50", "--device", "a100-sxm4-80gb", "--mode", "train", "--per", "block"),
     ("roofline", "resnet18", "--device", "t4", "--per", "layer"),
-    ("roofline", "resnet18", "resnet50", "--device", "t4"),
     ("validate", SMALL),
     ("doctor",),
 )
@@ -167,12 +166,17 @@ def _of_runs(folder: Path) -> Iterator[tuple[Any, ...]]:
             environment=ON_GPU,
         ),
     )
+    several = written(
+        folder / "several.jsonl",
+        records((INFER, steady(0.04)), (replace(INFER, batch=128), steady(0.021))),
+    )
     phased = written(folder / "phased.jsonl", records((STEP, steady(0.061)), tiles=[PHASED]))
     yield 1, "compare", before, after, "--fail-on", "slower:2%"
     yield 0, "compare", before, other
     yield 0, "compare", staged, "--published"
     yield 0, "compare", broken, before
     yield 0, "roofline", "--run", staged
+    yield 0, "roofline", "--run", several
     yield 0, "roofline", "--run", phased, "--mode", "train"
 
 
