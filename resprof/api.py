@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from resprof.memory.overlay import Calibration
     from resprof.memory.prediction import MemoryResult
     from resprof.model.published import CheckedClaim
+    from resprof.render.answer import Answer
     from resprof.render.table import Table
 
     Result = (
@@ -166,10 +167,10 @@ def predict_memory(
     """
     chosen = _network(model, image)
     asked = _recipe(chosen, mode, batch, recipe)
-    results, _ = predictions(
+    answer = predictions(
         chosen, [asked], expandable=expandable, device=device, calibration=calibration
     )
-    return results[0]
+    return answer.results[0]
 
 
 def predictions(
@@ -179,15 +180,15 @@ def predictions(
     expandable: bool,
     device: str | None,
     calibration: str | Path | None,
-) -> tuple[tuple[MemoryResult, ...], tuple[Note, ...]]:
-    """The same for several recipes, and what all that assumes."""
+) -> Answer[MemoryResult]:
+    """The same for several recipes, with what all that assumes."""
     from resprof.answers.devices import capability_of
-    from resprof.answers.memory.prediction import predict_memory
+    from resprof.answers.memory.prediction import memory_answer, predict_memory
     from resprof.memory.rules import AllocatorKind
 
     calibrated = _calibration(calibration)
     capability = capability_of(device, calibrated, [recipe.precision for recipe in recipes])
-    return _with_notes(
+    predicted = _with_notes(
         predict_memory(
             network,
             recipe,
@@ -197,6 +198,7 @@ def predictions(
         )
         for recipe in recipes
     )
+    return memory_answer(*predicted)
 
 
 def budget(
@@ -222,7 +224,7 @@ def budget(
     """
     chosen = _network(model, image)
     asked = _recipe(chosen, mode, 1, recipe)
-    results, _ = budgets(
+    answer = budgets(
         [(chosen, asked)],
         memory=memory,
         device=device,
@@ -231,7 +233,7 @@ def budget(
         margin=margin,
         grid=grid,
     )
-    return results[0]
+    return answer.results[0]
 
 
 def budgets(
@@ -243,16 +245,16 @@ def budgets(
     used: str | SupportsIndex,
     margin: str | float,
     grid: bool,
-) -> tuple[tuple[BudgetResult, ...], tuple[Note, ...]]:
-    """The same for several workloads of one precision, and what all that assumes."""
+) -> Answer[BudgetResult]:
+    """The same for several workloads of one precision, with what all that assumes."""
     from resprof.answers.devices import memory_and_capability
-    from resprof.answers.memory.budget import largest_batch
+    from resprof.answers.memory.budget import budget_answer, largest_batch
 
     calibrated = _calibration(calibration)
     precision = workloads[0][1].precision
     total, capability = memory_and_capability(memory, device, calibrated, precision)
     used_bytes, share = as_size(used, "used"), as_share(margin, "margin")
-    return _with_notes(
+    largest = _with_notes(
         largest_batch(
             network,
             recipe,
@@ -265,6 +267,7 @@ def budgets(
         )
         for network, recipe in workloads
     )
+    return budget_answer(*largest)
 
 
 Found = TypeVar("Found")
@@ -291,7 +294,8 @@ def frame(results: Table | Result | Iterable[Result]) -> pd.DataFrame:
     if isinstance(results, Table):
         tables: Sequence[Table] = [results]
     else:
-        tables = _sheets(tuple(results) if isinstance(results, Iterable) else (results,))
+        of_one_kind = tuple(results) if isinstance(results, Iterable) else (results,)
+        tables = _answer(of_one_kind).sheets()
     columns = [column.key for column in tables[0].columns]
     rows = [row for table in tables for row in table.rows]
     return pd.DataFrame(rows, columns=pd.Index(columns))
@@ -300,8 +304,8 @@ def frame(results: Table | Result | Iterable[Result]) -> pd.DataFrame:
 _HINT = "give what one of resprof's functions returns, or a list of what the same one returned"
 
 
-def _sheets(results: Sequence[Result]) -> Sequence[Table]:
-    """The rows of results of one kind, in tables with the same columns.
+def _answer(results: Sequence[Result]) -> Answer[Any]:
+    """The answer that a command would give with results of one kind.
 
     Raises ``UsageError`` where there are none, more than one kind, or one that has no rows.
     """
@@ -311,40 +315,34 @@ def _sheets(results: Sequence[Result]) -> Sequence[Table]:
         what = f"results of several kinds share no rows: {names}" if kinds else "no results"
         raise UsageError(what, hint=_HINT)
     (kind,) = kinds
-    sheet = _rows_of().get(kind)
-    if sheet is None:
+    answer = _answers().get(kind)
+    if answer is None:
         raise UsageError(f"there are no rows of a {kind.__name__}", hint=_HINT)
-    return sheet(results)
+    return answer(results)
 
 
-def _rows_of() -> Mapping[type, Callable[[Sequence[Any]], Sequence[Table]]]:
-    """Every kind of result with the rows that its command writes as CSV."""
+def _answers() -> Mapping[type, Callable[[Sequence[Any]], Answer[Any]]]:
+    """Every kind of result with its command's answer."""
     from resprof.answers.compare.comparison import ComparedResult
-    from resprof.answers.compare.tables import compare_sheet
-    from resprof.answers.flops.flops import flops
-    from resprof.answers.flops.flops import long_table as counts_sheet
-    from resprof.answers.memory.budget import BudgetResult, budget_sheets
-    from resprof.answers.memory.prediction import memory_sheet
-    from resprof.answers.networks import show, show_rows_table
-    from resprof.answers.paper.claims import claims_table
+    from resprof.answers.compare.tables import compare_answer
+    from resprof.answers.flops.flops import flops, flops_answer
+    from resprof.answers.memory.budget import BudgetResult, budget_answer
+    from resprof.answers.memory.prediction import memory_answer
+    from resprof.answers.networks import show_answer
+    from resprof.answers.paper.claims import paper_answer
     from resprof.answers.roofline.bounds import RooflineResult
-    from resprof.answers.roofline.tables import long_table as roofline_sheet
+    from resprof.answers.roofline.tables import roofline_answer
     from resprof.memory.prediction import MemoryResult
     from resprof.model.published import CheckedClaim
 
-    def compared(results: Sequence[ComparedResult]) -> Sequence[Table]:
-        baselines = [result.baseline for result in results]
-        candidates = [result.candidate for result in results]
-        return [compare_sheet(list(dict.fromkeys([*baselines, *candidates])), results)]
-
     return {
-        Architecture: lambda networks: [show_rows_table([show(each) for each in networks])],
-        NetworkCost: lambda costs: [counts_sheet([flops(cost.architecture) for cost in costs])],
-        CheckedClaim: lambda claims: [claims_table(claims)],
-        ComparedResult: compared,
-        RooflineResult: lambda results: [roofline_sheet(results)],
-        MemoryResult: lambda results: [memory_sheet(results)],
-        BudgetResult: budget_sheets,
+        Architecture: show_answer,
+        NetworkCost: lambda costs: flops_answer([flops(cost.architecture) for cost in costs]),
+        CheckedClaim: paper_answer,
+        ComparedResult: compare_answer,
+        RooflineResult: roofline_answer,
+        MemoryResult: memory_answer,
+        BudgetResult: budget_answer,
     }
 
 

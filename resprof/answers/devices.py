@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 from resprof.errors import UsageError, nearest, printable
 from resprof.memory.overlay import Calibration
 from resprof.model.recipe import Precision
+from resprof.render.answer import Answer, Rows
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import as_size
 
@@ -133,4 +134,17 @@ def devices_table(rows: Iterable[Device]) -> Table:
                 "any but for fp32; an em dash is arithmetic that the device does not have."
             ),
         ),
+    )
+
+
+def devices_answer() -> Answer[Rows[Device]]:
+    """Every device of the catalog."""
+    from resprof.model.devices import devices
+
+    rows = devices()
+    return Answer(
+        command="list",
+        results=(Rows(rows=rows),),
+        tables=lambda: [devices_table(rows)],
+        sheets=lambda: [devices_table(rows)],
     )

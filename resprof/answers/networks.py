@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter, itemgetter
 
@@ -17,6 +17,7 @@ from resprof.answers.flops.flops import (
 from resprof.counting.cost import Cost, StageCost, count
 from resprof.model.architecture import Architecture, StrideIn
 from resprof.model.networks import Member, describe, family_of, members, options, resolve
+from resprof.render.answer import Answer, Rows
 from resprof.render.table import Column, Form, Origin, Table, record, tabulate
 
 
@@ -195,3 +196,25 @@ def _cost_sentence(result: ShowResult) -> str:
         f"{units.format_si(result.cost.flops)} FLOPs."
     )
     return f"{text} {paper_sentence(result.paper)}" if result.paper else text
+
+
+def list_answer() -> Answer[Rows[ListedNetwork]]:
+    """Every listed network, with what it costs by default."""
+    rows = networks()
+    return Answer(
+        command="list",
+        results=(Rows(rows=rows),),
+        tables=lambda: [list_table(rows)],
+        sheets=lambda: [list_table(rows)],
+    )
+
+
+def show_answer(architectures: Iterable[Architecture]) -> Answer[ShowResult]:
+    """Networks in the form of Table 1."""
+    results = tuple(map(show, architectures))
+    return Answer(
+        command="show",
+        results=results,
+        tables=lambda: show_tables(results),
+        sheets=lambda: [show_rows_table(results)],
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,7 @@ from resprof.codec import to_json
 from resprof.errors import EnvironmentMissing, UsageError, printable
 from resprof.render.answer import Answer
 from resprof.render.files import check_writable, write_whole
-from resprof.render.table import Table, one_line
+from resprof.render.table import one_line
 from resprof.render.terminal import Screen, terminal
 
 
@@ -102,31 +101,26 @@ class Output:
     format: Format
     path: Path | None
 
-    def write(
-        self,
-        answer: Answer[Any],
-        tables: Callable[[], Sequence[Table]],
-        csv: Callable[[], Sequence[Table]],
-    ) -> None:
-        """Writes the answer: ``tables`` for readers, ``csv`` as rows of one shape."""
+    def write(self, answer: Answer[Any]) -> None:
+        """Writes the answer: its tables for readers, its records or sheets for programs."""
         match self.format:
             case Format.JSON:
                 rendered = to_json(answer)
             case Format.CSV:
                 from resprof.render.formats import sheet
 
-                rendered = sheet(*csv())
+                rendered = sheet(*answer.sheets())
             case Format.MARKDOWN:
                 from resprof.render.formats import markdown
 
-                rendered = "\n".join(markdown(table) for table in tables())
+                rendered = "\n".join(markdown(table) for table in answer.tables())
             case Format.HTML:
                 from resprof.render.page import tables_html
 
-                rendered = tables_html(tables(), title=f"resprof {answer.command}")
+                rendered = tables_html(answer.tables(), title=f"resprof {answer.command}")
             case _:
                 screen = Screen() if self.path else stdout_screen()
-                rendered = "\n".join(terminal(table, screen) for table in tables())
+                rendered = "\n".join(terminal(table, screen) for table in answer.tables())
         if self.path is None:
             emit(rendered)
         else:

@@ -1,8 +1,8 @@
-"""What a command answers: one record per command, and the envelope that every JSON has."""
+"""What a command answers: its records and its tables, and the envelope that every JSON has."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -11,6 +11,7 @@ from resprof.errors import Note
 
 if TYPE_CHECKING:
     from resprof.model.environment import Environment
+    from resprof.render.table import Table
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ class Answer(Generic[T]):
     """The envelope: ``results`` is always a list, ``environment`` is None where nothing ran.
 
     Every result has a model, a recipe and a total in JSON, null where it has none of its own.
+    ``tables`` makes what readers see, ``sheets`` the rows for programs, in tables with the same
+    columns; each is called only where it is asked for.
     """
 
     schema: int = SCHEMA
@@ -31,6 +34,8 @@ class Answer(Generic[T]):
     results: tuple[T, ...]
     environment: Environment | None = None
     notes: tuple[Note, ...] = ()
+    tables: Callable[[], Sequence[Table]] = tuple
+    sheets: Callable[[], Sequence[Table]] = tuple
 
     def json_fields(self) -> Mapping[str, object]:
         """With what results lack filled in."""

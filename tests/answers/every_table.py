@@ -193,16 +193,11 @@ def _seen() -> Iterator[list[Shown]]:
     """What the commands write, instead of writing it."""
     found: list[Shown] = []
 
-    def write(
-        _: Output,
-        answer: Answer[Any],
-        tables: Callable[[], Sequence[Table]],
-        csv: Callable[[], Sequence[Table]],
-    ) -> None:
+    def write(_: Output, answer: Answer[Any]) -> None:
         shown = Shown(
             source=f"resprof {answer.command}",
-            tables=tuple(tables()),
-            sheets=tuple(csv()),
+            tables=tuple(answer.tables()),
+            sheets=tuple(answer.sheets()),
             answer=answer,
         )
         found.append(shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from resprof.answers.bench.figures import Flag
 from resprof.answers.bench.quantities import ENERGY
@@ -16,10 +16,15 @@ from resprof.answers.workloads import (
     recipe_text,
     workload_columns,
 )
+from resprof.errors import Note
 from resprof.measure.run import Metric
 from resprof.model.environment import DeviceKind, Environment
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import format_deviation, format_seconds
+
+if TYPE_CHECKING:
+    from resprof.answers.bench.launches import Benched
 
 
 def flags_of(result: BenchResult) -> tuple[Flag, ...]:
@@ -388,4 +393,17 @@ def long_table(results: Sequence[BenchResult]) -> Table:
         [replace(result, rows=(row,)) for result in results for row in result.rows],
         name="bench",
         title="Measured",
+    )
+
+
+def bench_answer(benched: Benched) -> Answer[BenchResult]:
+    """What was measured, with what was found on the machine."""
+    results, environment = benched.results, benched.environment
+    return Answer(
+        command="bench",
+        results=results,
+        environment=environment,
+        notes=tuple(Note(code=each.code, message=each.message) for each in benched.findings),
+        tables=lambda: bench_tables(environment, results),
+        sheets=lambda: [long_table(results)],
     )

@@ -9,21 +9,29 @@ from operator import itemgetter
 
 from resprof.answers.bench.figures import Flag, Over
 from resprof.answers.bench.quantities import QUANTITIES, Judgement, Quantity
+from resprof.answers.bench.results import BenchResult
 from resprof.answers.bench.runs import RunLabel
+from resprof.answers.bench.tables import bench_tables
+from resprof.answers.bench.tables import long_table as bench_sheet
 from resprof.answers.compare.comparison import (
     ComparedResult,
     ComparedRow,
     Figure,
     Presence,
+    ReadRun,
     device_text,
     lack_text,
 )
+from resprof.answers.compare.published import PublishedBeside, published_tables
 from resprof.answers.compare.side_by_side import (
     differences_table,
     side_by_side_sheet,
     side_by_side_tables,
 )
 from resprof.answers.workloads import differing_columns, workload_columns
+from resprof.errors import Note
+from resprof.model.environment import Environment
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.stats.comparison import SpeedVerdict
 
@@ -369,4 +377,43 @@ def _bench(result: ComparedResult, *, launches: int) -> str:
     return (
         f"resprof bench {result.workload.text} --device {result.candidate.device.kind} "
         f"--launches {launches} --resume --run {shlex.quote(result.candidate.name)}"
+    )
+
+
+def run_answer(
+    run: ReadRun, beside: Sequence[PublishedBeside] = (), notes: tuple[Note, ...] = ()
+) -> Answer[BenchResult | PublishedBeside]:
+    """What one run holds, as `resprof bench` shows it, with what is published ``beside``."""
+    return Answer(
+        command="compare",
+        results=(*run.results, *beside),
+        environment=run.environment,
+        notes=notes,
+        tables=lambda: [*bench_tables(run.environment, run.results), *published_tables(beside)],
+        sheets=lambda: [bench_sheet(run.results)],
+    )
+
+
+def compare_answer(
+    results: Sequence[ComparedResult],
+    *,
+    runs: Sequence[RunLabel] | None = None,
+    environment: Environment | None = None,
+    beside: Sequence[PublishedBeside] = (),
+    notes: tuple[Note, ...] = (),
+) -> Answer[ComparedResult | PublishedBeside]:
+    """Runs against the first of them, whose ``environment`` it is.
+
+    Left out, ``runs`` are those that were held against each other, the baselines first.
+    """
+    labels = runs or tuple(
+        dict.fromkeys((*(each.baseline for each in results), *(each.candidate for each in results)))
+    )
+    return Answer(
+        command="compare",
+        results=(*results, *beside),
+        environment=environment,
+        notes=notes,
+        tables=lambda: [*compare_tables(labels, results), *published_tables(beside)],
+        sheets=lambda: [compare_sheet(labels, results)],
     )

@@ -14,6 +14,7 @@ from resprof.model.environment import (
     NvmlState,
     TorchBuild,
 )
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Table, tabulate
 from resprof.units import UNKNOWN, format_bytes, format_percent
 
@@ -177,3 +178,14 @@ def _settings(gpu: GpuSettings) -> Iterator[str]:
 
 def _switch(on: bool | None) -> str:
     return "unknown" if on is None else "on" if on else "off"
+
+
+def doctor_answer(environment: Environment, result: DoctorResult) -> Answer[DoctorResult]:
+    """The machine, and what was found on it."""
+    return Answer(
+        command="doctor",
+        results=(result,),
+        environment=environment,
+        tables=lambda: doctor_tables(environment, result),
+        sheets=lambda: [findings_table(result)],
+    )

@@ -23,10 +23,12 @@ from resprof.counting.cost import (
     count,
 )
 from resprof.counting.reconcile import TORCHVISION, ToolFigure, reconcile, torchvision_sibling
+from resprof.errors import Note, UsageError
 from resprof.model.architecture import Architecture
 from resprof.model.networks import describe, resolve
 from resprof.model.published import Claim, Verdict, deviation, judge, paper_claim, unit_scale
 from resprof.model.recipe import Mode
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, record, tabulate
 
 CONVENTION = (
@@ -597,3 +599,49 @@ def unique_table(result: FlopsResult, *, as_sheet: bool = False) -> Table:
         title=f"{result.model}: the {len(shapes)} distinct shapes of {result.title}",
         subtitle="convolutions and fully connected layers by first use; one image, forward",
     )
+
+
+def flops_answer(
+    results: Sequence[FlopsResult], *, side_by_side: bool = False
+) -> Answer[FlopsResult]:
+    """Counted networks: a table for each, or one in which they stand ``side_by_side``."""
+    return Answer(
+        command="flops",
+        results=tuple(results),
+        notes=(Note(code="convention", message=CONVENTION),),
+        tables=lambda: _tables(results, side_by_side=side_by_side),
+        sheets=lambda: _sheets(results),
+    )
+
+
+def _tables(results: Sequence[FlopsResult], *, side_by_side: bool) -> list[Table]:
+    extra = [table for result in results for table in _extra(result)]
+    if extra:
+        return extra
+    if side_by_side:
+        return [comparison_table(results)]
+    return [flops_table(result) for result in results]
+
+
+def _sheets(results: Sequence[FlopsResult]) -> list[Table]:
+    extra = [_extra(result, as_sheet=True) for result in results]
+    if any(len(tables) > 1 for tables in extra):
+        raise UsageError(
+            "--unique, --check and --reconcile give one table each, and CSV holds one table",
+            hint="ask for one of them, or for --json",
+        )
+    return [table for tables in extra for table in tables] or [long_table(results)]
+
+
+def _extra(result: FlopsResult, *, as_sheet: bool = False) -> list[Table]:
+    tables = []
+    if result.unique is not None:
+        tables.append(unique_table(result, as_sheet=as_sheet))
+    if result.check is not None or result.reconcile is not None:
+        from resprof.answers.flops.tools import check_table, reconcile_table
+
+        made = {check_table: result.check, reconcile_table: result.reconcile}
+        tables += [
+            table(result, as_sheet=as_sheet) for table, rows in made.items() if rows is not None
+        ]
+    return tables

@@ -16,6 +16,7 @@ from resprof.answers.gpu.validation import (
 from resprof.answers.workloads import calibration_text, recipe_text
 from resprof.memory.allocator import Level
 from resprof.memory.history import Unmatched
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import format_bytes, format_deviation
 
@@ -269,3 +270,25 @@ def _asked(answer: GpuValidationRow | LargestBatchCheck) -> str:
     if isinstance(answer, LargestBatchCheck):
         return f"largest batch; {recipe_text(answer.recipe, batch=False)}"
     return recipe_text(answer.recipe)
+
+
+def validation_answer(result: ValidationResult) -> Answer[ValidationResult]:
+    """What was predicted and what this machine's CPU took."""
+    return Answer(
+        command="validate",
+        results=(result,),
+        environment=result.environment,
+        tables=lambda: [validation_table(result)],
+        sheets=lambda: [validation_table(result)],
+    )
+
+
+def gpu_validation_answer(result: GpuValidationResult) -> Answer[GpuValidationResult]:
+    """What was predicted and what a GPU took, by level, event and largest batch."""
+    return Answer(
+        command="validate",
+        results=(result,),
+        environment=result.environment,
+        tables=lambda: gpu_validation_tables(result),
+        sheets=lambda: [validation_sheet(result)],
+    )

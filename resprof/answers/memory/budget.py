@@ -13,6 +13,7 @@ from typing import Any
 
 from resprof.answers.memory.traces import overlay_for, trace_workload, traced_notes
 from resprof.answers.workloads import (
+    assumptions_table,
     bytes_column,
     calibration_text,
     recipe_column,
@@ -28,6 +29,7 @@ from resprof.memory.trace import Trace
 from resprof.model.architecture import Architecture
 from resprof.model.networks import describe
 from resprof.model.recipe import Checkpoint, Mode, Optimizer, Precision, Recipe
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import format_bytes, format_shape
 
@@ -295,3 +297,20 @@ def _answers(result: BudgetResult) -> Iterator[str]:
             yield f"{where}: fitting is not monotone here; {above} would fit too."
     checked = result.rows[0].checked
     yield f"{result.model}: every batch from {checked.first} to {checked.last} was replayed."
+
+
+def budget_answer(
+    results: Sequence[BudgetResult], notes: tuple[Note, ...] = ()
+) -> Answer[BudgetResult]:
+    """The largest batches, each result's grid where one was asked for, and what they assume."""
+    return Answer(
+        command="budget",
+        results=tuple(results),
+        notes=notes,
+        tables=lambda: [
+            budget_table(results),
+            *(grid_table(result) for result in results if result.grid is not None),
+            assumptions_table(notes),
+        ],
+        sheets=lambda: budget_sheets(results),
+    )

@@ -10,7 +10,13 @@ from dataclasses import fields
 from operator import itemgetter
 
 from resprof.answers.memory.traces import overlay_for, trace_workload, traced_notes
-from resprof.answers.workloads import bytes_column, calibration_text, recipe_column, recipe_text
+from resprof.answers.workloads import (
+    assumptions_table,
+    bytes_column,
+    calibration_text,
+    recipe_column,
+    recipe_text,
+)
 from resprof.errors import Note
 from resprof.memory.allocator import Level
 from resprof.memory.overlay import Calibration, assumptions_of
@@ -19,6 +25,7 @@ from resprof.memory.rules import AllocatorKind
 from resprof.model.architecture import Architecture
 from resprof.model.networks import describe
 from resprof.model.recipe import Mode, Recipe
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 
 _SPARE = Note(
@@ -225,4 +232,20 @@ def _phases_table(result: MemoryResult) -> Table:
         result.phases,
         name=f"timeline-{result.model}",
         title="The course of it",
+    )
+
+
+def memory_answer(
+    results: Sequence[MemoryResult], notes: tuple[Note, ...] = ()
+) -> Answer[MemoryResult]:
+    """Predictions, and what they assume: one in all its parts, several a row each."""
+    return Answer(
+        command="memory",
+        results=tuple(results),
+        notes=notes,
+        tables=lambda: (
+            *(memory_tables(results[0]) if len(results) == 1 else [memory_overview(results)]),
+            assumptions_table(notes),
+        ),
+        sheets=lambda: [memory_sheet(results)],
     )

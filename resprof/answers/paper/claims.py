@@ -15,6 +15,7 @@ from resprof.counting.cost import NetworkCost, count
 from resprof.errors import UsageError, printable
 from resprof.model.networks import resolve
 from resprof.model.published import CheckedClaim, Claim, Verdict, claims, notes
+from resprof.render.answer import Answer, Rows
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 
 THEMES = (
@@ -98,6 +99,16 @@ def claims_table(claims: Sequence[CheckedClaim]) -> Table:
         title=f"What the paper says in figures, computed again: {len(claims)} claims",
         subtitle=_PAPER,
         notes=(f"In all: {counts}.", CONVENTION),
+    )
+
+
+def paper_answer(claims: Sequence[CheckedClaim]) -> Answer[Rows[CheckedClaim]]:
+    """Claims, each held against what computing it again gives."""
+    return Answer(
+        command="paper",
+        results=(Rows(rows=tuple(claims)),),
+        tables=lambda: [claims_table(claims)],
+        sheets=lambda: [claims_table(claims)],
     )
 
 

@@ -13,7 +13,9 @@ from resprof.answers.workloads import differing_columns, recipe_text, workload_c
 from resprof.counting.traffic import Fusion
 from resprof.errors import Note
 from resprof.model.architecture import OPTIMIZER
+from resprof.model.environment import Environment
 from resprof.model.recipe import Mode, Recipe
+from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, Value, tabulate
 from resprof.units import format_percent, format_seconds, significant
 
@@ -319,3 +321,19 @@ def _subtitle(result: RooflineResult) -> str:
 def _staged(result: RooflineResult) -> bool:
     """Whether stages were timed, and not whole phases only."""
     return any(row.measured_time_s is not None and row.stage != OPTIMIZER for row in result.rows)
+
+
+def roofline_answer(
+    results: Sequence[RooflineResult],
+    notes: tuple[Note, ...] = (),
+    environment: Environment | None = None,
+) -> Answer[RooflineResult]:
+    """What bounds each workload; ``environment`` is that of a run, where one is held against it."""
+    return Answer(
+        command="roofline",
+        results=tuple(results),
+        environment=environment,
+        notes=notes,
+        tables=lambda: roofline_tables(results, notes),
+        sheets=lambda: [long_table(results)],
+    )

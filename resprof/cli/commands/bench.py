@@ -17,10 +17,9 @@ from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise, say
 from resprof.cli.progress import progress
 from resprof.cli.stopped import Stopped
-from resprof.errors import EXIT_OK, Note, NotMeasured, UsageError, printable
+from resprof.errors import EXIT_OK, NotMeasured, UsageError, printable
 from resprof.measure.run import ENERGY_S, Metric, OnOom, Plan, Tiling
 from resprof.model.recipe import TRAINING, Mode, Workload
-from resprof.render.answer import Answer
 from resprof.units import parse_count, parse_seconds, parse_share
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def _run(
 ) -> int:
     from resprof.answers.bench.launches import bench as run_bench
     from resprof.answers.bench.launches import new_run_file
-    from resprof.answers.bench.tables import bench_tables, long_table
+    from resprof.answers.bench.tables import bench_answer
 
     with nullcontext(Path(run)) if run is not None else new_run_file() as file:
         try:
@@ -136,16 +135,7 @@ def _run(
     for result in failed:
         say(f"not measured: {result.key}: {result.message or result.outcome}")
     say(f"samples are in {file}")  # first: should the result be lost, they are not
-    out.write(
-        Answer(
-            command="bench",
-            results=benched.results,
-            environment=benched.environment,
-            notes=tuple(Note(code=each.code, message=each.message) for each in benched.findings),
-        ),
-        tables=lambda: bench_tables(benched.environment, benched.results),
-        csv=lambda: [long_table(benched.results)],
-    )
+    out.write(bench_answer(benched))
     advise(
         f"resprof bench ... --launches 6 --resume --run {shlex.quote(str(file))}   (an interval)"
     )

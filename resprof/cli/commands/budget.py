@@ -12,8 +12,6 @@ from resprof.cli.output import OutputOptions, advise
 from resprof.errors import EXIT_NO, EXIT_OK
 from resprof.memory.budget import MARGIN
 from resprof.model.recipe import TRAINING, Mode
-from resprof.render.answer import Answer
-from resprof.render.table import Table
 
 
 @grouped
@@ -44,11 +42,9 @@ def budget(
 ) -> int:
     """Find the largest batch for a memory budget, without a GPU."""
     out = output.checked()
-    from resprof.answers.memory.budget import budget_sheets, budget_table, grid_table
-    from resprof.answers.workloads import assumptions_table
     from resprof.api import budgets
 
-    results, notes = budgets(
+    answer = budgets(
         [
             (architecture, recipe)
             for architecture in map(network.of, models)
@@ -61,17 +57,8 @@ def budget(
         margin=margin,
         grid=grid,
     )
-    grids = [grid_table(result) for result in results if result.grid is not None]
-
-    def tables() -> list[Table]:
-        return [budget_table(results), *grids, assumptions_table(notes)]
-
-    out.write(
-        Answer(command="budget", results=results, notes=notes),
-        tables=tables,
-        csv=lambda: budget_sheets(results),
-    )
-    best = results[0]
+    out.write(answer)
+    best = answer.results[0]
     if best.max_batch:
         advise(f"resprof memory {best.model} --batch {best.max_batch}   (where it goes)")
-    return EXIT_OK if all(result.max_batch for result in results) else EXIT_NO
+    return EXIT_OK if all(result.max_batch for result in answer.results) else EXIT_NO

@@ -13,7 +13,6 @@ from resprof.answers.compare.fail_on import QUESTIONS, Limits, parse_limits
 from resprof.cli.options import grouped
 from resprof.cli.output import Format, Output, OutputOptions, advise, say
 from resprof.errors import EXIT_NO, EXIT_OK, Note, UsageError, printable_path
-from resprof.render.answer import Answer
 
 if TYPE_CHECKING:
     from resprof.answers.compare.comparison import ReadRun
@@ -77,20 +76,10 @@ def compare(
 
 def _show(run: ReadRun, out: Output, *, published: bool) -> int:
     """What one run holds, as `resprof bench` shows it."""
-    from resprof.answers.bench.tables import bench_tables, long_table
-    from resprof.answers.compare.published import published_tables
+    from resprof.answers.compare.tables import run_answer
 
     beside = _published([run]) if published else ()
-    out.write(
-        Answer(
-            command="compare",
-            results=(*run.results, *beside),
-            environment=run.environment,
-            notes=_notes([run]),
-        ),
-        tables=lambda: [*bench_tables(run.environment, run.results), *published_tables(beside)],
-        csv=lambda: [long_table(run.results)],
-    )
+    out.write(run_answer(run, beside, _notes([run])))
     advise(f"resprof compare {shlex.quote(run.label.name)} RUN   (against another run)")
     return EXIT_OK
 
@@ -111,8 +100,7 @@ def _compare(
         margin_of,
         refuse_unanswerable,
     )
-    from resprof.answers.compare.published import published_tables
-    from resprof.answers.compare.tables import compare_sheet, compare_tables, next_step
+    from resprof.answers.compare.tables import compare_answer, next_step
 
     if limits is not None:
         refuse_unanswerable(runs, strict=strict)
@@ -122,14 +110,13 @@ def _compare(
     verdicts = [Note(code=each.reason, message=failure_text(each)) for each in failed]
     labels = [run.label for run in runs]
     out.write(
-        Answer(
-            command="compare",
-            results=(*results, *beside),
+        compare_answer(
+            results,
+            runs=labels,
             environment=runs[0].environment,
+            beside=beside,
             notes=(*_notes(runs), *verdicts),
-        ),
-        tables=lambda: [*compare_tables(labels, results), *published_tables(beside)],
-        csv=lambda: [compare_sheet(labels, results)],
+        )
     )
     for note in verdicts:
         say(f"failed: {note.code}: {note.message}")

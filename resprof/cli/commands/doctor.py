@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from resprof.cli.options import grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.render.answer import Answer
 
 
 @grouped
@@ -14,15 +13,11 @@ def doctor(
 ) -> None:
     """Say what would spoil a measurement here, and how to mend it."""
     from resprof.answers.doctor.findings import Severity, examine
-    from resprof.answers.doctor.tables import doctor_tables, findings_table
+    from resprof.answers.doctor.tables import doctor_answer
 
     out = output.checked()
     environment, result = examine()
-    out.write(
-        Answer(command="doctor", results=(result,), environment=environment),
-        tables=lambda: doctor_tables(environment, result),
-        csv=lambda: [findings_table(result)],
-    )
+    out.write(doctor_answer(environment, result))
     mend = next((row.fix for row in result.rows if row.fix), None)
     if mend is not None:
         advise(f"{mend}   (then resprof doctor again)")

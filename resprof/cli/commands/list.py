@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from resprof.cli.options import grouped
-from resprof.cli.output import Output, OutputOptions, advise
-from resprof.render.answer import Answer, Rows
+from resprof.cli.output import OutputOptions, advise
 
 
 @grouped
@@ -22,31 +21,12 @@ def list_networks(
     """List the networks, their options and what they cost."""
     out = output.checked()
     if devices:
-        _list_devices(out)
+        from resprof.answers.devices import devices_answer
+
+        out.write(devices_answer())
+        advise("resprof budget MODEL --device ID")
     else:
-        _list_networks(out)
+        from resprof.answers.networks import list_answer
 
-
-def _list_networks(out: Output) -> None:
-    from resprof.answers.networks import list_table, networks
-
-    rows = networks()
-    out.write(
-        Answer(command="list", results=(Rows(rows=rows),)),
-        tables=lambda: [list_table(rows)],
-        csv=lambda: [list_table(rows)],
-    )
-    advise("resprof flops MODEL")
-
-
-def _list_devices(out: Output) -> None:
-    from resprof.answers.devices import devices_table
-    from resprof.model.devices import devices
-
-    rows = devices()
-    out.write(
-        Answer(command="list", results=(Rows(rows=rows),)),
-        tables=lambda: [devices_table(rows)],
-        csv=lambda: [devices_table(rows)],
-    )
-    advise("resprof budget MODEL --device ID")
+        out.write(list_answer())
+        advise("resprof flops MODEL")

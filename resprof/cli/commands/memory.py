@@ -10,7 +10,6 @@ from resprof.cli import options as opt
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
 from resprof.model.recipe import TRAINING, Mode
-from resprof.render.answer import Answer
 
 
 @grouped
@@ -39,20 +38,12 @@ def memory(
     out = output.checked()
     architecture = network.of(model)
     recipes = opt.recipes(architecture, asked | how)
-    from resprof.answers.memory.prediction import memory_overview, memory_sheet, memory_tables
-    from resprof.answers.workloads import assumptions_table
     from resprof.api import predictions
 
-    results, notes = predictions(
-        architecture, recipes, expandable=expandable, device=device, calibration=calibration
-    )
     out.write(
-        Answer(command="memory", results=results, notes=notes),
-        tables=lambda: (
-            *(memory_tables(results[0]) if len(results) == 1 else [memory_overview(results)]),
-            assumptions_table(notes),
-        ),
-        csv=lambda: [memory_sheet(results)],
+        predictions(
+            architecture, recipes, expandable=expandable, device=device, calibration=calibration
+        )
     )
     within = "--memory 80GiB" if device is None else f"--device {device}"
     advise(f"resprof budget {architecture.id} {within}   (the largest batch)")

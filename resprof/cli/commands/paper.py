@@ -8,7 +8,6 @@ import typer
 
 from resprof.cli.options import grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.render.answer import Answer, Rows
 
 
 @grouped
@@ -21,14 +20,9 @@ def paper(
     output: OutputOptions,
 ) -> None:
     """Compute every figure of the paper again."""
-    from resprof.answers.paper.claims import check_paper, claims_table
+    from resprof.answers.paper.claims import check_paper, paper_answer
 
     out = output.checked()
-    claims = check_paper(only)
-    out.write(
-        Answer(command="paper", results=(Rows(rows=claims),)),
-        tables=lambda: [claims_table(claims)],
-        csv=lambda: [claims_table(claims)],
-    )
+    out.write(paper_answer(check_paper(only)))
     if only is None:
         advise("resprof paper --only flops.table1   (a part of it)")

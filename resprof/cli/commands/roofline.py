@@ -13,14 +13,11 @@ from resprof.cli import options as opt
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import Output, OutputOptions, advise
 from resprof.counting.traffic import Fusion
-from resprof.errors import Note, UsageError, named_after
+from resprof.errors import UsageError, named_after
 from resprof.model.recipe import TRAINING, Engine, MemoryFormat, Mode, Precision
-from resprof.render.answer import Answer
 
 if TYPE_CHECKING:
-    from resprof.answers.roofline.bounds import RooflineResult
     from resprof.answers.roofline.roofline import Against
-    from resprof.model.environment import Environment
 
 
 _DEFAULTS: dict[str, Any] = {"mode": Mode.INFER, "batch": 1}
@@ -125,13 +122,14 @@ def _without_run(
     out: Output,
 ) -> None:
     from resprof.answers.roofline.roofline import roofline as roofline_on
+    from resprof.answers.roofline.tables import roofline_answer
 
     if model is None:
         raise UsageError("which network?", hint="name one, such as resnet50; see: resprof list")
     architecture = network.of(model)
     (chosen,) = opt.recipes(architecture, {**_DEFAULTS, **recipe})
     result, notes = roofline_on(architecture, chosen, against)
-    _write(out, (result,), notes, None)
+    out.write(roofline_answer((result,), notes))
     if against.device is not None:
         advise(f"resprof bench {architecture.id} --stages --run FILE, then: roofline --run FILE")
 
@@ -145,6 +143,7 @@ def _of_run(
     out: Output,
 ) -> None:
     from resprof.answers.roofline.roofline import roofline_of_run
+    from resprof.answers.roofline.tables import roofline_answer
     from resprof.measure.run_file import read_run
 
     given, wanted = list(network.given()), dict(recipe)
@@ -161,28 +160,8 @@ def _of_run(
         found = roofline_of_run(read_run(file), wanted, against)
     except UsageError as error:
         raise named_after(file, error) from None
-    _write(out, found.results, found.notes, found.environment)
+    out.write(roofline_answer(found.results, found.notes, found.environment))
     if not any(result.tiles for result in found.measured):
         advise(f"resprof bench {found.results[0].model} --stages   (for what each stage reaches)")
     elif not against.measured:
         advise("resprof calibrate --peaks -o FILE, then: roofline --peaks FILE   (what it can do)")
-
-
-def _write(
-    out: Output,
-    results: tuple[RooflineResult, ...],
-    notes: tuple[Note, ...],
-    environment: Environment | None,
-) -> None:
-    from resprof.answers.roofline.tables import long_table, roofline_tables
-
-    out.write(
-        Answer(
-            command="roofline",
-            results=results,
-            environment=environment,
-            notes=notes,
-        ),
-        tables=lambda: roofline_tables(results, notes),
-        csv=lambda: [long_table(results)],
-    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from resprof.cli import options as opt
 from resprof.cli.options import NetworkOptions, grouped
 from resprof.cli.output import OutputOptions, advise
-from resprof.render.answer import Answer
 
 
 @grouped
@@ -16,14 +15,9 @@ def show(
     output: OutputOptions,
 ) -> None:
     """Show what networks are made of, as in Table 1."""
-    from resprof.answers.networks import show as show_network
-    from resprof.answers.networks import show_rows_table, show_tables
+    from resprof.answers.networks import show_answer
 
     out = output.checked()
-    results = tuple(show_network(network.of(model)) for model in models)
-    out.write(
-        Answer(command="show", results=results),
-        tables=lambda: show_tables(results),
-        csv=lambda: [show_rows_table(results)],
-    )
-    advise(f"resprof flops {results[0].model}")
+    answer = show_answer(map(network.of, models))
+    out.write(answer)
+    advise(f"resprof flops {answer.results[0].model}")

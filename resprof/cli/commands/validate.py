@@ -13,7 +13,6 @@ from resprof.cli.options import grouped
 from resprof.cli.output import Output, OutputOptions
 from resprof.cli.progress import progress
 from resprof.errors import EXIT_NO, EXIT_OK, NotMeasured, UsageError, printable, printable_path
-from resprof.render.answer import Answer
 from resprof.units import parse_share
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def validate(
 
 
 def _on_cpu(models: Sequence[str] | None, tolerance: float | None, out: Output) -> int:
-    from resprof.answers.gpu.tables import validation_table
+    from resprof.answers.gpu.tables import validation_answer
     from resprof.answers.gpu.validation import MODELS, TOLERANCE, validate_on_cpu, workloads
 
     with progress() as tell:
@@ -87,11 +86,7 @@ def _on_cpu(models: Sequence[str] | None, tolerance: float | None, out: Output) 
             tolerance=TOLERANCE if tolerance is None else tolerance,
             progress=tell,
         )
-    out.write(
-        Answer(command="validate", results=(result,), environment=result.environment),
-        tables=lambda: [validation_table(result)],
-        csv=lambda: [validation_table(result)],
-    )
+    out.write(validation_answer(result))
     return EXIT_OK if all(row.within for row in result.rows) else EXIT_NO
 
 
@@ -132,13 +127,9 @@ def _kept(folder: Path, tolerance: float | None, calibration: str | None, out: O
 
 
 def _answered(result: GpuValidationResult, out: Output) -> int:
-    from resprof.answers.gpu.tables import gpu_validation_tables, validation_sheet
+    from resprof.answers.gpu.tables import gpu_validation_answer
 
-    out.write(
-        Answer(command="validate", results=(result,), environment=result.environment),
-        tables=lambda: gpu_validation_tables(result),
-        csv=lambda: [validation_sheet(result)],
-    )
+    out.write(gpu_validation_answer(result))
     if any(answer.failure for answer in result.answers):
         return NotMeasured.exit_code
     return EXIT_NO if any(answer.within is False for answer in result.answers) else EXIT_OK
