@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
     """Runs one command and returns its exit code; every failure is two lines on stderr."""
     named = _named(arguments)
     try:
-        app = _app([named] if named else COMMANDS)
+        app = _app(_needed(arguments, named))
         code = app(arguments, prog_name="resprof", standalone_mode=False)
     except (ReaderGone, SystemExit) as ended:
         # Help is written by typer, which exits where nobody reads it.
@@ -102,8 +102,15 @@ def _stopped(stopped: Stopped) -> int:
 
 
 def _named(arguments: list[str]) -> str | None:
-    """The command asked for; options of the program itself, before it, need them all."""
+    """The command asked for; None where an option of the program itself comes before it."""
     return arguments[0] if arguments and arguments[0] in COMMANDS else None
+
+
+def _needed(arguments: list[str], named: str | None) -> Iterable[str]:
+    """The commands to load: the one asked for, none for the version alone, else all."""
+    if named is not None:
+        return (named,)
+    return () if arguments == ["--version"] else COMMANDS
 
 
 def _unexpected(error: Exception, command: str | None) -> int:

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 import typer
 
 from resprof.cli.streams import discard
-from resprof.codec import to_json
 from resprof.errors import EnvironmentMissing, UsageError, printable
 from resprof.render.answer import Answer
 from resprof.render.files import check_writable, write_whole
@@ -105,6 +104,8 @@ class Output:
         """Writes the answer: its tables for readers, its records or sheets for programs."""
         match self.format:
             case Format.JSON:
+                from resprof.codec import to_json
+
                 rendered = to_json(answer)
             case Format.CSV:
                 from resprof.render.formats import sheet

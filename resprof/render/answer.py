@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from resprof.codec import SCHEMA, to_plain
 from resprof.errors import Note
 
 if TYPE_CHECKING:
@@ -29,7 +28,6 @@ class Answer(Generic[T]):
     columns; each is called only where it is asked for.
     """
 
-    schema: int = SCHEMA
     command: str
     results: tuple[T, ...]
     environment: Environment | None = None
@@ -39,8 +37,10 @@ class Answer(Generic[T]):
 
     def json_fields(self) -> Mapping[str, object]:
         """With what results lack filled in."""
+        from resprof.codec import SCHEMA, to_plain
+
         return {
-            "schema": self.schema,
+            "schema": SCHEMA,
             "command": self.command,
             "results": [self.filled(to_plain(each)) for each in self.results],
             "environment": self.environment,
