@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from resprof.cli.main import main
-from resprof.stats.comparison import SpeedVerdict
 from tests.factories import ON_GPU, simple, with_gpu, with_torch, written
 
 
@@ -36,13 +31,6 @@ def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
     return code, out, err
 
 
-def test_one_run_is_shown_again(runs: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = _run(capsys, runs["before"])
-    assert (code, err) == (0, "")
-    assert "cifar-resnet8" in out
-    assert "10.00 ms" in out
-
-
 def test_a_gate_that_nothing_fails_says_so(
     runs: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,13 +38,6 @@ def test_a_gate_that_nothing_fails_says_so(
     assert err.splitlines()[-1] == "passed"
     _, _, err = _run(capsys, runs["before"], runs["same"], "--fail-on", "energy:5%")
     assert err.splitlines()[-1] == "passed; inconclusive or missing: 1"
-
-
-def test_differences_of_environment_come_first(
-    runs: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, out, _ = _run(capsys, runs["before"], runs["newer"])
-    assert out.index("9.9.9") < out.index("SLOWER")
 
 
 @pytest.mark.parametrize(
@@ -94,29 +75,6 @@ def test_devices_stand_side_by_side_and_are_no_regression(
     assert "regression" in err
 
 
-def test_json_has_a_record_per_configuration_and_csv_reads_back(
-    runs: dict[str, str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    _, out, _ = _run(capsys, runs["before"], runs["slow"], "--json")
-    (result,) = json.loads(out)["results"]
-    rows: list[dict[str, Any]] = result["rows"]
-    latency = next(row for row in rows if row["quantity"] == "latency_median_s")
-    assert latency["verdict"] == SpeedVerdict.SLOWER
-    assert latency["ci"][0] <= latency["ratio"] <= latency["ci"][1]
-    _, text, _ = _run(capsys, runs["before"], runs["slow"], "--csv")
-    (line,) = csv.DictReader(io.StringIO(text))
-    by_quantity = {row["quantity"]: row["ratio"] for row in rows}
-    read = {
-        quantity: float(line[f"{name}_ratio"])
-        for quantity, name in (
-            ("latency_median_s", "latency"),
-            ("throughput_images_per_s", "throughput"),
-            ("peak_allocated_bytes", "memory"),
-        )
-    }
-    assert read == by_quantity
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
@@ -152,23 +110,6 @@ def test_bad_input_gets_two_lines_and_exit_code_2(
     assert error.startswith("error: ")
     assert word in hint
     assert Path(runs["before"]).read_text() == before
-
-
-def test_published_results_stand_beside_without_a_verdict(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from dataclasses import replace
-
-    from resprof.model.recipe import Precision, infer
-    from tests.factories import WORKLOAD, run_of, steady
-
-    recipe = replace(infer(batch=256, image=(224, 224)), precision=Precision.AMP_FP16)
-    workload = replace(WORKLOAD, model="resnet50-v1.5", classes=1000, recipe=recipe)
-    run = run_of((workload, [steady(0.1)]), environment=ON_GPU)
-    code, out, _ = _run(capsys, str(written(tmp_path / "r.jsonl", run)), "--published")
-    assert code == 0
-    assert "published" in out
-    assert "timm" in out
 
 
 def test_no_torch_numpy_or_pandas_is_loaded(runs: dict[str, str]) -> None:

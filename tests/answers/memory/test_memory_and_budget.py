@@ -147,12 +147,6 @@ def test_a_device_says_how_large_the_cublas_workspaces_are(
     assert "8.125 MiB from the first matrix" in " ".join(out.split())
 
 
-def test_every_assumption_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    _, out, _ = run(capsys, "memory", *SMALL)
-    for word in ("uncalibrated", "None", "EMA", "DDP", "cuBLAS", "context", "one stream"):
-        assert word in out
-
-
 def test_a_budget_is_tight(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["budget", "cifar-resnet20", "--memory", "2GiB", "--margin", "0%"]
     (result,) = results(capsys, *arguments)
@@ -186,31 +180,17 @@ def test_a_grid_has_a_row_for_each_recipe(capsys: pytest.CaptureFixture[str]) ->
     assert kept["amp-bf16", "sgd", "none"] > kept["fp32", "sgd", "none"]
 
 
-def test_nothing_fits_is_an_answer_with_exit_code_1(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = run(capsys, "budget", "cifar-resnet56", "--memory", "520MiB")
-    assert (code, err) == (1, "")
-    assert "not even a batch of one fits" in out
-
-
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["memory", "cifar-resnet20", "--precision", "fp12"], "amp-bf16"),
         (["memory", "cifar-resnet20", "--batch", "8,"], "1 to"),
-        (["memory", "cifar-resnet20", "--mode", "infer", "--optimizer", "adam"], "--mode train"),
         (["memory", "cifar-resnet20", "--mode", "infer", "--checkpoint", "block"], "--mode train"),
-        (["memory", "cifar-resnet20", "--accumulate", "0"], "1 to"),
-        (["memory", "cifar-resnet20", "--calibration", "no-such-file"], "calibrate"),
-        (["memory", "cifar-resnet20", "--device", "h101"], "h100-sxm"),
         (["memory", "cifar-resnet20", "--device", "h101"], "or leave out --device"),
         (["memory", "cifar-resnet20", "--device", "mi300x"], "leave out --device"),
-        (["budget", "cifar-resnet20"], "--memory"),
-        (["budget", "cifar-resnet20", "--memory", "80G"], "80GiB"),
         (["budget", "cifar-resnet20", "--memory", "lots"], "80GiB"),
         (["budget", "cifar-resnet20", "--memory", "80GiB", "--margin", "-5%"], "0% to"),
         (["budget", "cifar-resnet20", "--memory", "80GiB", "--margin", "5"], "5%"),
         (["budget", "cifar-resnet20", "--memory", "400MiB"], "--memory"),
-        (["budget", "cifar-resnet20", "--memory", "80GiB", "--device", "t4"], "one of them"),
         (["budget", "cifar-resnet20", "--device", "h101"], "h100-sxm"),
         (["budget", "cifar-resnet20", "--device", "h101"], "or give --memory"),
         (["budget", "cifar-resnet20", "--device", "mi300x"], "--memory"),
