@@ -13,9 +13,9 @@ import pytest
 from hypothesis import strategies as st
 
 from resprof.errors import UsageError
-from resprof.measure.run import LaunchEnd, Metric, Outcome, Round
+from resprof.measure.run import LaunchEnd, Outcome, Round
 from resprof.measure.run_file import Record
-from resprof.model.environment import DeviceKind
+from tests.factories import end, latency
 
 KINDS = typing.get_args(Record)
 _SCALARS: dict[type, st.SearchStrategy[Any]] = {
@@ -45,19 +45,11 @@ def any_of(kind: Any) -> st.SearchStrategy[Any]:
 
 
 def a_round(index: int) -> Round:
-    return Round(
-        key="resnet18 --mode infer",
-        launch=0,
-        device=DeviceKind.CPU,
-        metric=Metric.LATENCY,
-        index=index,
-        calls=1,
-        samples_s=(0.1, 0.25),
-    )
+    return latency(index, (0.1, 0.25))
 
 
 def an_end(message: str | None = None) -> LaunchEnd:
-    return LaunchEnd(key="k", launch=0, outcome=Outcome.FAILED, message=message, observed=None)
+    return end(outcome=Outcome.FAILED, message=message)
 
 
 @contextmanager

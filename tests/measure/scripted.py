@@ -14,7 +14,8 @@ from resprof.measure.rounds import InstrumentedCall, run_rounds
 from resprof.measure.run import Metric, Order, Plan, Round, Stop, Tile, TiledRound, WarmUp
 from resprof.measure.run_file import Record
 from resprof.model.environment import DeviceKind
-from resprof.model.recipe import Phase, Workload, infer
+from resprof.model.recipe import Phase
+from tests.factories import of
 
 
 class ScriptedClock:
@@ -95,14 +96,7 @@ class Kept:
 
 def order_of(plan: Plan) -> Order:
     """An order of that plan, without energy."""
-    workload = Workload(
-        model="cifar-resnet8",
-        classes=10,
-        in_channels=3,
-        width=1.0,
-        recipe=infer(batch=1, image=(32, 32)),
-    )
-    return Order(workload=workload, subject="", device="cpu", plan=replace(plan, energy_s=0.0))
+    return Order(workload=of(1), subject="", device="cpu", plan=replace(plan, energy_s=0.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,27 @@
-"""Known answers for intervals between order statistics."""
+"""Known answers for intervals between order statistics, percentiles and counts of orderings."""
 
 from __future__ import annotations
 
 import math
 import random
+from collections import Counter
+from itertools import combinations, permutations
 from statistics import fmean, median
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.stats.intervals import Interval, order_interval, relative_half_width
+from resprof.stats.intervals import (
+    PERCENTILE_MINIMA,
+    Interval,
+    inversion_counts,
+    mann_whitney_counts,
+    order_interval,
+    percentile,
+    percentile_minimum,
+    relative_half_width,
+)
 
 _SEEDS = 500
 _ROUNDS = 6
@@ -96,3 +107,59 @@ def test_a_width_is_a_share_of_the_size_of_its_centre() -> None:
     assert relative_half_width(interval, 0.0) == math.inf
     point = Interval(low=0.0, high=0.0, coverage=0.95)
     assert relative_half_width(point, 0.0) == 0.0
+
+
+# Percentiles and the samples that support them.
+
+
+@pytest.mark.parametrize(("percent", "published"), [(90, 64), (95, 130), (99, 662)])
+def test_the_early_stopping_rule_gives_loadgens_published_minima(
+    percent: int, published: int
+) -> None:
+    """MLPerf inference rules: p90, p95 and p99 need at least 64, 130 and 662 queries."""
+    assert percentile_minimum(percent) == published == PERCENTILE_MINIMA[percent]
+    over = 1 - percent / 100
+
+    def at_most_one_above(n: int) -> float:
+        return (1 - over) ** n + n * over * (1 - over) ** (n - 1)
+
+    assert at_most_one_above(published) <= 0.01 < at_most_one_above(published - 1)
+
+
+def test_a_percentile_is_unknown_below_its_minimum() -> None:
+    assert percentile([1.0] * 63, 90) is None
+    assert percentile([1.0] * 64, 90) == 1.0
+
+
+def test_a_percentile_is_the_sample_of_the_nearest_rank() -> None:
+    hundred = [float(value) for value in range(100, 0, -1)]
+    assert percentile(hundred, 90) == 90.0
+    assert percentile(hundred, 95) is None
+    assert percentile([*hundred, 101.0], 90) == 91.0
+
+
+# Counts of orderings against all orderings.
+
+
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (1, 5), (5, 1), (3, 4), (5, 5), (6, 4)])
+def test_inverted_pairs_of_two_sides_are_counted(n: int, m: int) -> None:
+    seen = Counter(
+        sum(place > other for place in places for other in set(range(n + m)) - set(places))
+        for places in combinations(range(n + m), n)
+    )
+    counts = mann_whitney_counts(n, m)
+    assert counts == tuple(seen[inverted] for inverted in range(n * m // 2 + 1))
+
+
+@pytest.mark.parametrize("n", range(1, 8))
+def test_inversions_of_one_series_are_counted(n: int) -> None:
+    seen = Counter(
+        sum(a > b for a, b in combinations(order, 2)) for order in permutations(range(n))
+    )
+    assert inversion_counts(n) == tuple(seen[inverted] for inverted in range(n * (n - 1) // 4 + 1))
+
+
+def test_the_lower_half_of_large_counts_is_half_of_all_orders() -> None:
+    # 9 * 7 is odd: no count stands in the middle.
+    assert 2 * sum(mann_whitney_counts(9, 7)) == math.comb(16, 7)
+    assert 2 * sum(inversion_counts(14)) == math.factorial(14)
