@@ -95,8 +95,8 @@ def test_budget_is_what_the_command_gives(capsys: pytest.CaptureFixture[str]) ->
         (lambda: resprof.budget(SMALL), "--memory"),
         (lambda: resprof.budget(SMALL, memory="80G"), "80GiB"),
         (lambda: resprof.budget(SMALL, memory=80e9), "whole number of bytes"),  # type: ignore[arg-type]
-        (lambda: resprof.budget(SMALL, memory=-1), "80GiB"),
-        (lambda: resprof.budget(SMALL, memory=2**70), "80GiB"),
+        (lambda: resprof.budget(SMALL, memory=-1), "0 B or more"),
+        (lambda: resprof.budget(SMALL, memory=2**70), "below 8388608 TiB"),
         (lambda: resprof.budget(SMALL, memory="1GiB", device="t4"), "one of them"),
         (lambda: resprof.budget(SMALL, device="mi300x"), "--memory"),
         (lambda: resprof.budget(SMALL, memory="1GiB", used=None), "80GiB"),  # type: ignore[arg-type]

@@ -110,6 +110,9 @@ def main() -> None:
             file.write_text(text)
             commands[name] = [python, str(file), *(["x"] if name.startswith("bare") else [])]
         commands["resprof flops resnet50"] = [*resprof, "flops", "resnet50"]
+        commands["resprof --version"] = [*resprof, "--version"]
+        cached = ["budget", "resnet18", "--memory", "8GiB"]
+        commands["resprof " + " ".join(cached)] = [*resprof, *cached]
         long = ["flops", "cifar-resnet1202", "--per", "layer", "--json"]
         commands["resprof " + " ".join(long)] = [*resprof, *long]
         times: dict[str, list[float]] = {name: [] for name in commands}
@@ -127,6 +130,10 @@ def main() -> None:
     short, bare = medians["resprof flops resnet50"], medians["bare typer + rich"]
     fastest = min(PEERS, key=lambda name: medians[name])
     print(f"flops resnet50 / bare program: {short / bare:.2f}   (at most 1.5)")
+    version = medians["resprof --version"]
+    print(f"--version / flops resnet50: {version / short:.2f}   (at most 1)")
+    budget = medians["resprof " + " ".join(cached)]
+    print(f"budget from the cache / bare program: {budget / bare:.2f}   (at most 2)")
     ratio = medians[fastest] / short
     print(f"fastest peer ({fastest}) / flops resnet50: {ratio:.1f}   (at least 6)")
     long_median = medians["resprof " + " ".join(long)]
