@@ -5,7 +5,8 @@ called.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # that of typing would load it
 
 if TYPE_CHECKING:
     from resprof.api import (
@@ -38,7 +39,7 @@ __all__ = [
 
 if not TYPE_CHECKING:  # where types are checked, a name that is not above is a mistake
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         return getattr(import_module("resprof.api"), name)

@@ -20,7 +20,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
-from resprof.errors import UsageError, printable, printable_path
+from resprof.errors import UsageError, impossible, printable, printable_path
 
 if TYPE_CHECKING:
     from msgspec.json import Decoder
@@ -208,9 +208,10 @@ def read_bytes(path: Path, hint: str) -> bytes:
     try:
         # A pipe that nobody writes to would keep this process waiting.
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise UsageError(f"cannot read {name}: {why}", hint=hint) from None
+    except OSError as error:
+        raise impossible(f"cannot read {name}", error, hint=hint) from None
+    except ValueError as error:
+        raise UsageError(f"cannot read {name}: {error}", hint=hint) from None
     try:
         return read_open(file, name, hint)
     finally:
@@ -228,7 +229,7 @@ def read_open(file: int, name: str, hint: str) -> bytes:
             content += chunk
             size = len(content)
     except OSError as error:
-        raise UsageError(f"cannot read {name}: {error.strerror}", hint=hint) from None
+        raise impossible(f"cannot read {name}", error, hint=hint) from None
     if size > MOST_BYTES:
         raise UsageError(f"{name} has more than {MOST_BYTES >> 20} MiB", hint=hint)
     return bytes(content)

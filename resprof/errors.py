@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,6 +21,7 @@ class Note:
     message: str
 
 
+_PACKAGE = os.path.dirname(__file__)  # noqa: PTH120 # pathlib takes milliseconds to load
 EXIT_OK = 0
 EXIT_NO = 1
 """It ran, and the question that was asked is answered no."""
@@ -78,6 +80,21 @@ def impossible(what: str, error: OSError, *, hint: str) -> UsageError | Environm
     if lacked is not None:
         return EnvironmentMissing(message, hint=lacked)
     return UsageError(message, hint=hint)
+
+
+def refused(error: BaseException) -> UsageError | None:
+    """The error again as a file or folder that somebody named and nobody can use; None for others.
+
+    What lies in the package itself is not of their making.
+    """
+    if not isinstance(error, OSError) or not isinstance(error.filename, str | bytes | os.PathLike):
+        return None
+    name = os.fsdecode(error.filename)
+    if name.startswith(_PACKAGE):
+        return None
+    return UsageError(
+        f"cannot use {printable_path(name)}: {error.strerror}", hint="name another, or look at it"
+    )
 
 
 def lacking(error: BaseException) -> EnvironmentMissing | None:

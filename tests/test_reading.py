@@ -14,10 +14,10 @@ import pytest
 from resprof.answers.roofline.peaks import read_peaks
 from resprof.codec import MOST_BYTES
 from resprof.errors import UsageError
+from resprof.files import write_whole
 from resprof.measure.run_file import RunFile, from_line, read_run, to_line
 from resprof.memory.history import read_history
 from resprof.memory.overlay import read_calibration
-from resprof.render.files import write_whole
 from tests.samples import a_round, two_lines
 
 READERS = (read_run, read_peaks, read_calibration, read_history)

@@ -114,11 +114,11 @@ def _needed(arguments: list[str], named: str | None) -> Iterable[str]:
 
 
 def _unexpected(error: Exception, command: str | None) -> int:
-    """What the machine lacks, the option parser's errors, and bugs."""
-    lack = errors.lacking(error)
-    if lack is not None:
+    """What the machine lacks or refuses, the option parser's errors, and bugs."""
+    known = errors.lacking(error) or errors.refused(error)
+    if known is not None:
         discard(sys.stdout)  # what it could not take would fail again at the exit
-        return _fail(lack.message, lack.hint, lack.exit_code)
+        return _fail(known.message, known.hint, known.exit_code)
     # Newer typer has an option parser of its own, older ones use click's; their usage errors
     # have no common base, only these two attributes.
     exit_code = getattr(error, "exit_code", None)

@@ -14,8 +14,8 @@ import typer
 
 from resprof.cli.streams import discard
 from resprof.errors import EnvironmentMissing, UsageError, printable
+from resprof.files import check_writable, write_whole
 from resprof.render.answer import Answer
-from resprof.render.files import check_writable, write_whole
 from resprof.render.table import one_line
 from resprof.render.terminal import Screen, terminal
 

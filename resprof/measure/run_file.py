@@ -30,7 +30,7 @@ from resprof.codec import (
     records_of,
     to_plain,
 )
-from resprof.errors import EnvironmentMissing, UsageError, printable_path
+from resprof.errors import EnvironmentMissing, UsageError, impossible, printable_path
 from resprof.measure.run import EnergyWindow, LaunchEnd, LaunchStart, Round, TiledRound
 from resprof.model.environment import Environment
 
@@ -144,16 +144,15 @@ class RunFile:
     def _open(self) -> int:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND
+            flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NONBLOCK
             with suppress(FileExistsError):
                 file = os.open(self._path, flags | os.O_EXCL, 0o666)
                 self._is_new = True
                 return file
             return os.open(self._path, flags, 0o666)
         except OSError as error:
-            raise UsageError(
-                f"cannot write {printable_path(self._path)}: {error.strerror}", hint=_APPENDED.hint
-            ) from None
+            what = f"cannot write {printable_path(self._path)}"
+            raise impossible(what, error, hint=_APPENDED.hint) from None
 
     def _lock(self, file: int) -> None:
         """The lock is the open file's and goes with this process, however it ends."""

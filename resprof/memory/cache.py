@@ -1,26 +1,29 @@
 """Traces on disk, found again by what they are of. Loads no torch.
 
 A file is a zlib stream of one JSON object: the trace's fields, its events by columns, names once.
-It is written under a name of its own and renamed, so readers see a whole file or none; whatever
-cannot be read is as good as absent, and a cache that cannot be written to is none.
+Readers see a whole file or none; whatever cannot be read, or is no trace that resprof could have
+written, is as good as absent, and a cache that cannot be written to is none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-import tempfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from resprof.codec import read_bytes
-from resprof.errors import UsageError
+from resprof.errors import EnvironmentMissing, UsageError
+from resprof.files import make_folder, write_whole
+from resprof.memory.replay import flatten
 from resprof.memory.trace import Action, Event, Role, Trace
 from resprof.model.recipe import Phase
 
@@ -30,6 +33,7 @@ FORMAT = 1
 _COLUMNS = ("action", "block", "onto", "operator", "module", "stage", "phase", "step", "role")
 _UNREADABLE = (
     UsageError,
+    EnvironmentMissing,
     ValueError,
     LookupError,
     TypeError,
@@ -37,8 +41,10 @@ _UNREADABLE = (
     RecursionError,
     zlib.error,
 )
-_MOST_BYTES = 2**28
-"""Of a file's content: a thousand times a ResNet-50's; what swells to more is no trace."""
+_MOST_BYTES = 2**25
+"""Of a file's content: a hundred times a ResNet-50's; what swells to more is no trace."""
+_MOST = 2**62
+_MOST_STEPS = 16
 _HINT = "remove it"
 _FAST = 1
 """zlib's level: the files are small, and a few bytes are not worth the time."""
@@ -56,15 +62,16 @@ class TraceCache:
             with suppress(*_UNREADABLE):
                 trace = decode(read_bytes(self.directory / name, _HINT))
                 if trace.key == key and holds_for(trace, batch):
+                    _check(trace)
                     return trace
         return None
 
     def store(self, trace: Trace) -> None:
         """Keeps the trace, or does not where the directory cannot be written to."""
         only = trace.batches[0] if len(trace.batches) == 1 else None
-        with suppress(OSError):
-            self.directory.mkdir(parents=True, exist_ok=True)
-            _replace(self.directory / _name(trace.key, only), encode(trace))
+        with suppress(UsageError, EnvironmentMissing):
+            make_folder(self.directory, hint=_HINT)
+            write_whole(self.directory / _name(trace.key, only), encode(trace))
 
 
 def default_directory(environ: Mapping[str, str] = os.environ) -> Path:
@@ -125,6 +132,9 @@ def decode(content: bytes) -> Trace:
     if document["format"] != FORMAT:
         raise ValueError("a trace of another format")
     constant, per_image = document["largest_elements"]
+    numbers = (*document["batches"], document["steps"], constant, per_image)
+    if not _are_counts(numbers) or document["steps"] > _MOST_STEPS:
+        raise ValueError("no batches and steps of a trace")
     return Trace(
         key=document["key"],
         torch=document["torch"],
@@ -135,8 +145,28 @@ def decode(content: bytes) -> Trace:
     )
 
 
+def _check(trace: Trace) -> None:
+    """Raises one of several errors where events contradict each other or are of no step."""
+    flatten(trace)
+    if any(event.step > trace.steps for event in trace.events):
+        raise ValueError("an event is of no step")
+
+
+def _are_counts(values: Iterable[object], below: float = _MOST) -> bool:
+    return all(type(value) is int and 0 <= value < below for value in values)
+
+
 def _events(document: Any) -> tuple[Event, ...]:
     names, amounts = document["names"], document["amounts"]
+    marks = chain.from_iterable(map(document["columns"].__getitem__, _COLUMNS))
+    known = (mark for mark in marks if mark is not None)
+    words = chain(names, (document["key"], document["torch"]))
+    if not (
+        _are_counts(chain(*amounts))
+        and _are_counts(known, math.inf)
+        and all(type(word) is str for word in words)
+    ):
+        raise ValueError("no amounts and names of a trace")
     actions, phases, roles = (_members(kind, names) for kind in (Action, Phase, Role))
     columns = (document["columns"][column] for column in _COLUMNS)
     return tuple(
@@ -168,15 +198,3 @@ def _name(key: str, batch: int | None) -> str:
     """Content tells files apart; a trace for one batch only lies beside that for all."""
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]
     return f"{digest}.trace" if batch is None else f"{digest}-{batch}.trace"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except OSError:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise

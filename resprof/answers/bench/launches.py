@@ -18,7 +18,7 @@ from resprof.answers.bench.results import BenchResult, results_of, with_predicti
 from resprof.answers.bench.runs import measured_run
 from resprof.answers.doctor.findings import Finding, Severity, findings
 from resprof.answers.environment import differences, holds_for
-from resprof.errors import UsageError, named_after, printable_path
+from resprof.errors import UsageError, impossible, named_after, printable_path
 from resprof.measure.host import host_state, load_average, machine_environment
 from resprof.measure.launch import run_child
 from resprof.measure.probe import probe_environment
@@ -356,9 +356,8 @@ def new_run_file(
     try:
         file = _touched(folder)
     except OSError as error:
-        raise UsageError(
-            f"cannot write in {printable_path(folder)}: {error.strerror}", hint=otherwise
-        ) from None
+        what = f"cannot write in {printable_path(folder)}"
+        raise impossible(what, error, hint=otherwise) from None
     try:
         yield file
     finally:

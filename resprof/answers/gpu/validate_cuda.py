@@ -23,6 +23,7 @@ from resprof.answers.memory.prediction import predict_memory
 from resprof.answers.memory.traces import trace_workload
 from resprof.codec import from_plain
 from resprof.errors import NotMeasured, UsageError, printable_path
+from resprof.files import write_whole
 from resprof.measure.memory_history import DeviceMemory, run_in_child
 from resprof.memory.allocator import Level, MemoryPeak, with_process
 from resprof.memory.history import (
@@ -48,7 +49,6 @@ from resprof.model.recipe import (
     infer,
     train,
 )
-from resprof.render.files import write_whole
 
 _ANOTHER = "keep a folder for each: resprof validate --device cuda --keep FOLDER"
 

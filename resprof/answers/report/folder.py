@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from resprof.codec import FileFormat, read_record, to_json
-from resprof.errors import UsageError, printable, printable_path
-from resprof.render.files import write_whole
+from resprof.errors import UsageError, impossible, printable, printable_path
+from resprof.files import make_folder, write_whole
 
 MANIFEST = "manifest.json"
+_ELSEWHERE = "name another folder with --out"
 RUNS = "runs"
 """Where run files lie; they are never replaced or removed."""
 
@@ -61,7 +62,7 @@ class ReportFolder:
     @classmethod
     def opened(cls, path: Path, *, force: bool) -> ReportFolder:
         """The folder, made if it is not there; ``UsageError`` where nothing can be written."""
-        _make(path)
+        make_folder(path, hint=_ELSEWHERE)
         _refuse_in_the_way(path, MANIFEST)
         return cls(path=path, owned=_owned(path, force=force), force=force)
 
@@ -104,17 +105,16 @@ class ReportFolder:
             file.unlink()
             _remove_empty(file.parent, self.path)
         except OSError as error:
-            raise UsageError(
-                f"cannot remove {printable_path(file)} of an earlier report: {error.strerror}",
-                hint="make the folder writable, or name another one with --out",
-            ) from None
+            what = f"cannot remove {printable_path(file)} of an earlier report"
+            hint = f"make the folder writable, or {_ELSEWHERE}"
+            raise impossible(what, error, hint=hint) from None
         return True
 
     def write(self, files: Files) -> None:
         """Writes each file whole, or none if anything is in the way of one."""
         self.refuse_in_the_way(files)
         for name, content in files.items():
-            _make((self.path / name).parent)
+            make_folder((self.path / name).parent, hint=_ELSEWHERE)
             write_whole(self.path / name, content)
 
 
@@ -157,21 +157,3 @@ def _refuse_in_the_way(top: Path, name: str) -> None:
             raise UsageError(
                 f"{printable_path(folder)} is not a folder", hint="name another one with --out"
             )
-
-
-def _make(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(
-            f"{printable_path(folder)} is not a folder", hint="name another one with --out"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"cannot make the folder {printable_path(folder)}: {error.strerror}",
-            hint="name another folder with --out",
-        ) from None
-    if not os.access(folder, os.W_OK):
-        raise UsageError(
-            f"cannot write in {printable_path(folder)}", hint="name another folder with --out"
-        )

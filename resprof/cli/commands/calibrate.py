@@ -30,8 +30,8 @@ def calibrate(
     from resprof.answers.gpu import peaks as measured
     from resprof.answers.gpu.calibrate import calibrate_on_cuda
     from resprof.answers.roofline.peaks import peaks_text
+    from resprof.files import check_writable, write_whole
     from resprof.memory.overlay import calibration_text
-    from resprof.render.files import check_writable, write_whole
 
     file = Path(output) if output not in (None, "-") else None
     if file is not None:

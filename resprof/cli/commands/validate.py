@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -143,6 +144,6 @@ def _calibration(name: str | None) -> Calibration | None:
 
 def _folder(name: str) -> Path:
     folder = Path(name)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 # pathlib's raises for a name that is too long
         raise UsageError(f"no folder {printable_path(folder)}", hint="make it first")
     return folder
