@@ -79,6 +79,7 @@ class MemoryHistory:
     events: tuple[HistoryEvent, ...]
 
 
+_MOST_BYTES = 2**50
 _NAME = "memory history"
 HISTORY = FileFormat(
     name=_NAME,
@@ -121,7 +122,26 @@ def _consistent(history: MemoryHistory) -> MemoryHistory:
     gpu = history.environment.gpu
     if gpu is None or not re.fullmatch(r"\d{1,2}\.\d", gpu.capability):
         raise ValueError("it names no GPU and its compute capability")
+    if min(history.peak.requested_bytes, history.peak.allocated_bytes) < 1:
+        raise ValueError("its peaks are no bytes")
+    _refuse_impossible(history.events)
     return history
+
+
+def _refuse_impossible(events: Sequence[HistoryEvent]) -> None:
+    """Raises ``ValueError`` with the line of an event that no allocator had after those before."""
+    live: set[int] = set()
+    for line, event in enumerate(events, start=2):
+        if not 0 <= event.bytes <= _MOST_BYTES or event.address < 0:
+            raise ValueError(f"its line {line} has no such bytes at an address")
+        if event.action is HistoryAction.ALLOC:
+            if event.address in live:
+                raise ValueError(f"its line {line} allocates at an address that is taken")
+            live.add(event.address)
+        elif event.action is HistoryAction.FREE_COMPLETED:
+            if event.address not in live:
+                raise ValueError(f"its line {line} frees a block that is older than the history")
+            live.remove(event.address)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resprof.stats.series import drift, lag1
+from resprof.stats.series import drift, lag1, rises
 
 
 def _rises(values: tuple[int, ...]) -> int:
@@ -136,3 +136,23 @@ def test_too_few_or_constant_samples_have_no_correlation() -> None:
 def test_a_correlation_is_one(rounds: list[list[float]]) -> None:
     found = lag1(rounds)
     assert found is None or -1 - 1e-9 <= found <= 1
+
+
+@given(st.lists(st.sampled_from([0.5, 1.0, 1.5, 2.0]) | st.floats(0.5, 2), min_size=2, max_size=60))
+def test_pairs_that_rise_are_counted_exactly(values: list[float]) -> None:
+    expected = sum(
+        (later > earlier) - (later < earlier) for earlier, later in combinations(values, 2)
+    )
+    assert rises(values) == expected
+
+
+def test_a_long_series_is_judged_as_a_short_one_is() -> None:
+    """Of n values with a slope the estimate lies within what chance allows of the true share."""
+    rng = random.Random(0)
+    values = [1 + 0.05 * i / 20_000 + rng.gauss(0, 0.01) for i in range(20_000)]
+    found = drift(values)
+    assert found is not None
+    assert found.significant
+    assert found.share == pytest.approx(0.05 / 1.025, rel=0.03)
+    scattering = [drift([rng.gauss(1, 0.01) for _ in range(2_000)]) for _ in range(200)]
+    assert sum(1 for each in scattering if each and each.significant) <= 8
