@@ -312,7 +312,9 @@ def _answer(results: Sequence[Result]) -> Answer[Any]:
     kinds = {type(result) for result in results}
     if len(kinds) != 1:
         names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        what = f"results of several kinds share no rows: {names}" if kinds else "no results"
+        what = (
+            (f"results of different kinds cannot share a table: {names}") if kinds else "no results"
+        )
         raise UsageError(what, hint=_HINT)
     (kind,) = kinds
     answer = _answers().get(kind)

@@ -149,7 +149,7 @@ def record_name(text: str, form: FileFormat[Any], place: str) -> str:
         head = from_json(_Head, text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{place} holds no record of a {form.name}: {_said(error)}", hint=form.hint
+            f"{place} is not a record of a {form.name}: {_said(error)}", hint=form.hint
         ) from None
     if not isinstance(head.record, str) or head.record not in form.kinds:
         _refuse_foreign(form, place, f"a record {head.record!r:.60}", ", ".join(form.kinds))
@@ -161,7 +161,7 @@ def record_name(text: str, form: FileFormat[Any], place: str) -> str:
 
 def _refuse_foreign(form: FileFormat[Any], place: str, found: str, known: str) -> NoReturn:
     raise UsageError(
-        f"{place} holds {found}; this resprof reads {known} in a {form.name}",
+        f"{place} has {found}; this resprof reads {known} in a {form.name}",
         hint=f"{form.hint}, or read it with the resprof that wrote it",
     )
 
@@ -176,7 +176,7 @@ def refusing_unusable(form: FileFormat[Any], record: str, place: str) -> Iterato
 
 
 def _unusable(error: Exception, form: FileFormat[Any], record: str, place: str) -> UsageError:
-    return UsageError(f"{place} holds no usable {record}: {_said(error)}", hint=form.hint)
+    return UsageError(f"{place} has no usable {record}: {_said(error)}", hint=form.hint)
 
 
 def _said(error: Exception) -> str:
@@ -184,7 +184,7 @@ def _said(error: Exception) -> str:
     from msgspec import DecodeError, ValidationError
 
     if isinstance(error, RecursionError):
-        return "it is nested too deep"
+        return "it is nested too deeply"
     what, _, path = str(error).partition(" - at `")
     path = path.removesuffix("`").removeprefix("$").removeprefix(".")
     what = re.sub(r"^Object missing required field `(\w+)`$", r"it lacks \1", what)
@@ -241,5 +241,5 @@ def decode_text(content: bytes, name: str, hint: str) -> str:
         return content.decode()
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{name} holds no text: byte {error.start} is not UTF-8", hint=hint
+            f"{name} is not text: byte {error.start} is not UTF-8", hint=hint
         ) from None

@@ -60,8 +60,8 @@ class EnvironmentMissing(ResprofError):
 
 
 _LACKED = {
-    errno.ENOSPC: "make room, or write elsewhere",
-    errno.EDQUOT: "make room, or write elsewhere",
+    errno.ENOSPC: "free some space, or write elsewhere",
+    errno.EDQUOT: "free some space, or write elsewhere",
     errno.EFBIG: "raise the limit of a file's size: ulimit -f",
     errno.EROFS: "write elsewhere: the disk is read-only",
     errno.EIO: "look after the disk, or take another",
@@ -133,7 +133,7 @@ class UnknownModel(UsageError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         near = nearest(name.lower(), known)
         super().__init__(
-            f"no model called {printable(name)}",
+            f"unknown model {printable(name)}",
             hint=f"did you mean {' or '.join(near)}?" if near else "see: resprof list",
         )
 

@@ -88,7 +88,9 @@ def parse_share(text: str, what: str) -> float:
     except ValueError:
         raise UsageError(f"{what} {printable(text)} is not a percentage", hint=hint) from None
     if not text.strip().endswith("%") or not 0 <= value < 1:
-        raise UsageError(f"{what} {printable(text)} is not such a percentage", hint=hint)
+        raise UsageError(
+            f"{what} {printable(text)} is not a percentage from 0% to below 100%", hint=hint
+        )
     return value
 
 
@@ -128,7 +130,7 @@ def parse_count(text: str, what: str, *, most: int) -> int:
     hint = f"{what} is a whole number from 1 to {most:,}"
     digits = text.strip()
     if not (digits.isascii() and digits.removeprefix("-").isdigit()) or len(digits) > _MOST_DIGITS:
-        raise UsageError(f"{what} {printable(text)} is not such a number", hint=hint)
+        raise UsageError(f"{what} {printable(text)} is not a whole number", hint=hint)
     return check_count(int(digits), what, most=most)
 
 
@@ -139,7 +141,7 @@ def check_count(value: SupportsIndex, what: str, *, most: int) -> int:
         number = operator.index(value)
     except TypeError:
         raise UsageError(
-            f"{what} {printable(str(value))} is not such a number", hint=hint
+            f"{what} {printable(str(value))} is not a whole number", hint=hint
         ) from None
     if not 1 <= number <= most:
         raise UsageError(f"{what} {number} is out of range", hint=hint)

@@ -119,7 +119,7 @@ def test_whatever_a_file_holds_the_error_is_two_short_lines(
         ('"index":0', '"index":0.5', "expected int, got float at index"),
         ('"cpu"', json.dumps("x" * 2_000_000), "at device"),
         ('"cpu"', json.dumps("\x1b[2J\n"), "at device"),
-        ('"index":0', '"index":0,"new":' + "[" * 1_000_000, "it is nested too deep"),
+        ('"index":0', '"index":0,"new":' + "[" * 1_000_000, "it is nested too deeply"),
     ],
 )
 def test_an_error_names_file_line_and_field_and_is_short(
@@ -130,7 +130,8 @@ def test_an_error_names_file_line_and_field_and_is_short(
     file.write_text(LINE + LINE.replace(before, after))
     with two_lines() as caught:
         read_run(file)
-    assert caught[0].message.startswith(f"line 2 of {str(file)!r} holds no ")
+    wrong = "is not a record of a run file" if why.startswith("it is") else "has no usable round"
+    assert caught[0].message.startswith(f"line 2 of {str(file)!r} {wrong}: ")
     assert why in caught[0].message
     assert len(caught[0].message) < len(str(file)) + 300
     assert caught[0].message.isprintable()

@@ -34,7 +34,7 @@ def device_called(device_id: str, *, instead: str | None = None) -> Device:
     if found is None:
         known = [each.id for each in devices()]
         near = nearest(device_id.lower(), known)
-        ids = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        ids = f"did you mean {' or '.join(near)}?" if near else f"choose from {', '.join(known)}"
         raise UsageError(
             f"no device {printable(device_id)} in the catalog",
             hint=f"{ids}; or {instead}" if instead else ids,
@@ -53,9 +53,7 @@ def capability_of(
     if device_id is None:
         return None
     if calibration is not None:
-        raise UsageError(
-            "--device and --calibration each say which device it is", hint="give one of them"
-        )
+        raise UsageError("--device and --calibration both name the device", hint="give one of them")
     return _modelled(device_id, precisions, instead="leave out --device").compute_capability
 
 
@@ -72,7 +70,7 @@ def memory_and_capability(
     """
     if (memory is not None) + (device_id is not None) + (calibration is not None) > 1:
         raise UsageError(
-            "--memory, --device and --calibration each say how much memory there is",
+            "--memory, --device and --calibration each give the memory size",
             hint="give one of them",
         )
     if memory is not None:
@@ -81,7 +79,7 @@ def memory_and_capability(
         return calibration.total_bytes, None
     if device_id is None:
         raise UsageError(
-            "how much memory is there?", hint="give --memory 80GiB, or --device such as h100-sxm"
+            "no memory size is given", hint="give --memory 80GiB, or --device such as h100-sxm"
         )
     found = _modelled(device_id, [precision], instead="give --memory")
     return found.memory_bytes, found.compute_capability
@@ -93,7 +91,7 @@ def _modelled(device_id: str, precisions: Iterable[Precision], *, instead: str) 
     found = device_called(device_id, instead=instead)
     if found.vendor != "NVIDIA":
         raise UsageError(
-            f"{found.name} is not an NVIDIA device, whose allocator is modelled",
+            f"{found.name} is not an NVIDIA device; only the CUDA allocator is modelled",
             hint=f"{instead} to see what the allocator's rules would give",
         )
     for precision in precisions:
@@ -126,12 +124,13 @@ def devices_table(rows: Iterable[Device]) -> Table:
         _COLUMNS,
         rows,
         name="devices",
-        title="Devices that resprof knows",
-        subtitle="as their vendors print them: dense peaks without sparsity, 1 GB = 10^9 bytes",
+        title="Devices in the catalog",
+        subtitle="as published by the vendors: dense peaks without sparsity, 1 GB = 10^9 bytes",
         notes=(
             (
-                "The id is what --device takes. Peaks are FLOP/s, on tensor cores where there are "
-                "any but for fp32; an em dash is arithmetic that the device does not have."
+                "Pass the id to --device. Peaks are in FLOP/s, on tensor cores where the device "
+                "has them, except for fp32; an em dash marks arithmetic that the device does not "
+                "support."
             ),
         ),
     )

@@ -127,7 +127,7 @@ _IMAGE = Column(
 _PARAMS = _counted("params", "params", Form.COUNT)
 _MACS = _counted("macs", "MACs", Form.SI)
 _FLOPS = _counted("flops", "FLOPs", Form.SI)
-_LABEL = Column(key="label", title="what it is", priority=1, value=attrgetter("member.label"))
+_LABEL = Column(key="label", title="network", priority=1, value=attrgetter("member.label"))
 
 
 def list_table(rows: Sequence[ListedNetwork]) -> Table:
@@ -136,12 +136,13 @@ def list_table(rows: Sequence[ListedNetwork]) -> Table:
         (_MODEL, _OPTIONS, _LAYERS, _IMAGE, _PARAMS, _MACS, _LABEL),
         rows,
         name="networks",
-        title="Networks that resprof knows",
-        subtitle="counted for one image of the family's size, forward, in the default form",
+        title="Networks in the catalog",
+        subtitle="counted for one image at the family's default size, forward, with default "
+        "options",
         notes=(
             (
                 "Names are NAME[-v1.5][-A|-B|-C]: resnet50 is the paper's network (v1), "
-                "resnet50-v1.5 torchvision's. cifar-resnetN and cifar-plainN: any N = 6n+2."
+                "resnet50-v1.5 is torchvision's. cifar-resnetN and cifar-plainN: any N = 6n+2."
             ),
             CONVENTION,
         ),

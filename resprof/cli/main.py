@@ -38,7 +38,7 @@ def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="print the version")] = False,
 ) -> None:
-    """The bench for ResNets: what does it cost, does it fit, how fast does it run."""
+    """Profile ResNets: what they cost, whether they fit, how fast they run."""
     if version:
         emit(f"resprof {resprof.__version__}\n")
         raise typer.Exit

@@ -114,7 +114,7 @@ def _keyword(name: str, default: object, annotation: Any) -> inspect.Parameter:
 
 _MANY: Mapping[str, Mapping[str, str]] = {
     "batch": {"metavar": "N,..."},
-    "precision": {"metavar": "P,...", "help": f"of {', '.join(Precision)}"},
+    "precision": {"metavar": "P,...", "help": f"any of {', '.join(Precision)}"},
 }
 """How options that may be lists are told."""
 
@@ -195,7 +195,7 @@ class NetworkOptions:
         str | None, typer.Option(metavar="N", help="channels of the image; default: 3")
     ] = None
     width: Annotated[
-        str | None, typer.Option(metavar="X", help="factor on channel counts; default: 1")
+        str | None, typer.Option(metavar="X", help="multiplier for channel counts; default: 1")
     ] = None
     shortcut: Annotated[
         Shortcut | None, typer.Option(case_sensitive=False, help="shortcut option, Sec. 4.1")

@@ -44,13 +44,16 @@ _SUFFIXES = {
 class OutputOptions:
     """Where the result goes and in which form, as it was typed."""
 
-    format: Annotated[Format | None, typer.Option(help="form of the result")] = None
+    format: Annotated[Format | None, typer.Option(help="output format")] = None
     json: Annotated[bool, typer.Option("--json", help="short for --format json")] = False
     csv: Annotated[bool, typer.Option("--csv", help="short for --format csv")] = False
     output: Annotated[
         str | None,
         typer.Option(
-            "-o", "--output", metavar="FILE", help="write there, as .txt, .json, .csv, .md or .html"
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="write to this .txt, .json, .csv, .md or .html file",
         ),
     ] = None
     force: Force = False
@@ -65,19 +68,19 @@ class OutputOptions:
             )
         path = None if self.output == "-" else self.output
         if self.force and path is None:
-            raise UsageError("--force without a file to replace", hint="name one with -o")
+            raise UsageError("--force needs a file to replace", hint="name one with -o")
         if path is None:
             return Output(format=_drawable(asked[0] if asked else Format.TABLE), path=None)
         file = Path(path)
         suffix = _SUFFIXES.get(file.suffix.lower())
         if asked and suffix and suffix is not asked[0]:
             raise UsageError(
-                f"{printable(path)} is to hold {suffix}, but {asked[0]} was asked for",
+                f"{printable(path)} means {suffix}, but {asked[0]} was asked for",
                 hint=f"leave out the format, or name the file differently: {suffix} goes by suffix",
             )
         if not asked and suffix is None:
             raise UsageError(
-                f"{printable(path)} does not say in which format to write",
+                f"{printable(path)} does not say which format to write",
                 hint=f"end it in {', '.join(_SUFFIXES)}, or give --format",
             )
         check_writable(file, force=self.force)

@@ -24,7 +24,7 @@ class Stopped(BaseException):
         super().__init__(word)
         self.word = word
         self.exit_code = exit_code
-        self.hint = "nothing is half-written"
+        self.hint = "no file is left half-written"
 
 
 def listen() -> None:

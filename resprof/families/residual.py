@@ -116,7 +116,7 @@ def _unlisted(base: str, typed: str) -> Member | None:
         near = f"{below}" if below in {above, depth} else f"{below} or {above}"
         raise UsageError(
             f"no CIFAR network of {depth} layers: {printable(typed)}",
-            hint=f"depths are 6n+2 from 8 to {CIFAR_MOST_LAYERS}; {near} would do",
+            hint=f"depths are 6n+2 from 8 to {CIFAR_MOST_LAYERS}; try {near}",
         )
     return _cifar(depth, residual=match["kind"] == "resnet")
 

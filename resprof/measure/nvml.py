@@ -20,14 +20,14 @@ _ABSENT = ("NOT_FOUND", "INVALID_ARGUMENT")
 _STATES = {
     "LIBRARY_NOT_FOUND": (
         NvmlState.NO_DRIVER,
-        "there is no NVML library here: it comes with the NVIDIA driver",
+        "the NVML library is missing; it comes with the NVIDIA driver",
     ),
     "DRIVER_NOT_LOADED": (NvmlState.NO_DRIVER, "the NVIDIA driver is not loaded"),
-    "NO_PERMISSION": (NvmlState.NO_PERMISSION, "NVML may not talk to the driver as this user"),
+    "NO_PERMISSION": (NvmlState.NO_PERMISSION, "this user has no permission to use NVML"),
     "NOT_SUPPORTED": (NvmlState.NOT_SUPPORTED, "the driver does not offer NVML for this device"),
     "LIB_RM_VERSION_MISMATCH": (
         NvmlState.FAILED,
-        "NVML's library and the loaded driver are of different versions; a restart mends that",
+        "NVML's library and the loaded driver are of different versions; a restart fixes that",
     ),
 }
 
@@ -48,7 +48,7 @@ def open_nvml(
     try:
         return _open(uuid, pci_bus_id, (load or _load)(), holds_context, clock)
     except ImportError:
-        message = "the Python module pynvml is not installed: nvidia-ml-py provides it"
+        message = "the Python module pynvml is not installed; nvidia-ml-py provides it"
         return Nvml(NvmlReport(state=NvmlState.NOT_INSTALLED, message=message))
     except Exception as error:  # a package that is broken or very old may raise anything
         message = f"NVML failed: {type(error).__name__}: {error}"

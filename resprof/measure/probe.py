@@ -60,7 +60,8 @@ def probe(
     found = replace(found, failure=failure or found.failure)
     if device is not None and device != DeviceKind.CPU and found.environment.gpu is None:
         raise EnvironmentMissing(
-            f"no CUDA device can be had: {found.failure}", hint="resprof doctor says what there is"
+            f"no CUDA device is usable: {found.failure}",
+            hint="run resprof doctor to see what is available",
         )
     return found
 

@@ -104,8 +104,8 @@ class RunFile:
             self.kept = _records(content, _APPENDED, name)
             if self.kept and not self._resume:
                 raise UsageError(
-                    f"{printable_path(self._path)} holds a run already",
-                    hint="add --resume to measure what it lacks, or choose another file",
+                    f"{printable_path(self._path)} already contains a run",
+                    hint="add --resume to measure what is missing, or choose another file",
                 )
             self._whole = _whole(content)
         except BaseException:
@@ -137,8 +137,8 @@ class RunFile:
             with suppress(OSError):
                 os.ftruncate(self._file, before)
             raise EnvironmentMissing(
-                f"the run file takes nothing more: {error.strerror}",
-                hint=f"make room, then add --resume --run {shlex.quote(str(self._path))}",
+                f"cannot write to the run file: {error.strerror}",
+                hint=f"free some space, then add --resume --run {shlex.quote(str(self._path))}",
             ) from None
 
     def _open(self) -> int:
@@ -197,9 +197,9 @@ def _records(content: bytes, form: FileFormat[Record], name: str) -> tuple[Recor
     records = records_of(decode_text(content[:whole], name, form.hint), form, name)
     if (whole and not records) or not _is_cut(content[whole:], form, name):
         if not records:
-            raise UsageError(f"{name} is no run file", hint=form.hint)
+            raise UsageError(f"{name} is not a run file", hint=form.hint)
         raise UsageError(
-            f"after the last line of {name} comes what is no record",
+            f"the text after the last line of {name} is not a record",
             hint=f"remove what follows the last line feed, or {form.hint}",
         )
     return records

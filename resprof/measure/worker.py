@@ -140,18 +140,20 @@ def ask_worker(
     ended = run_worker(command(task), order, sink=lines.append, limit_s=limit_s, environ=environ)
     if ended.late_s is not None:
         raise NotMeasured(
-            f"{name} did not end within {ended.late_s:g} s", hint="see what keeps the machine busy"
+            f"{name} did not end within {ended.late_s:g} s",
+            hint="check what keeps the machine busy",
         )
     if ended.code < 0:
         raise NotMeasured(
             f"{name} was killed",
-            hint="that is mostly want of memory: choose a smaller network, or free some",
+            hint="the system usually does that when memory runs out: choose a smaller network, "
+            "or free some memory",
         )
     ended.raise_explained()
     if ended.code:
         raise NotMeasured(
             f"{name} failed: {ended.why}",
-            hint="run it again, and report that line if it comes again",
+            hint="run it again, and report this line if it happens again",
         )
     return "\n".join(lines)
 

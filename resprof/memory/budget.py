@@ -154,7 +154,7 @@ def budget_limit(
     if limit <= 0:
         raise UsageError(
             f"a budget of {format_bytes(total_bytes)} leaves nothing: the CUDA context takes "
-            f"{format_bytes(context_bytes)}, {format_bytes(used_bytes)} are used, the margin is "
+            f"{format_bytes(context_bytes)}, {format_bytes(used_bytes)} is in use, the margin is "
             f"{format_bytes(margin_bytes)}",
             hint="give a larger --memory or a smaller --margin",
         )
@@ -181,7 +181,7 @@ def largest_batches(
     full = overlaid(trace, overlay)
     stream = flatten(full)
     if stream.fixed_batch is not None:
-        raise ValueError("the trace holds for one batch size only")
+        raise ValueError("the trace is valid for one batch size only")
     return tuple(_Search(full, stream, kind, limit).row() for kind in kinds)
 
 

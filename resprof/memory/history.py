@@ -108,7 +108,7 @@ def history_of(lines: Iterable[str], name: str = "this") -> MemoryHistory:
     with refusing_unusable(HISTORY, record_name(head, HISTORY, name), name):
         plain = from_json(dict[str, object], head)
         if len(events) != plain.get("events"):
-            raise ValueError(f"{len(events)} of {plain.get('events')} events are there")
+            raise ValueError(f"{len(events)} of {plain.get('events')} events are present")
         names = HistoryEvent.__dataclass_fields__
         plain["events"] = [dict(zip(names, from_json(list, line), strict=True)) for line in events]
         return _consistent(from_plain(MemoryHistory, plain))

@@ -213,7 +213,8 @@ def _calibration(overlay: Overlay) -> Note:
     if overlay.calibrated_on is None:
         return Note(
             code="uncalibrated",
-            message="uncalibrated: documented defaults stand for what only a GPU takes",
+            message="GPU-only costs (context, workspaces) are documented defaults, not measured "
+            "on your card",
         )
     return Note(code="calibrated", message=f"calibrated on {overlay.calibrated_on}")
 
@@ -222,19 +223,17 @@ def _overlay_notes(overlay: Overlay) -> tuple[Note, ...]:
     known = overlay.calibrated_on is not None
     cublas = format_bytes(overlay.cublas_bytes)
     handles = (
-        "one for forward and one for backward's thread"
-        if overlay.cublas_handles > 1
-        else "one for all"
+        "one for forward and one for backward" if overlay.cublas_handles > 1 else "one for all"
     )
-    cublas_band = "" if known else f"; band: one of {format_bytes(CUBLAS_OTHERS)} to two of 32 MiB"
+    cublas_band = "" if known else f"; range: one of {format_bytes(CUBLAS_OTHERS)} to two of 32 MiB"
     context_band = (
-        "" if known else f"; band: {format_bytes(CONTEXT_LOW)} to {format_bytes(CONTEXT_HIGH)}"
+        "" if known else f"; range: {format_bytes(CONTEXT_LOW)} to {format_bytes(CONTEXT_HIGH)}"
     )
     return (
         Note(
             code="context",
-            message=f"CUDA context and kernels take {format_bytes(overlay.context_bytes)} outside "
-            f"of the allocator{context_band}",
+            message=f"CUDA context and kernels take {format_bytes(overlay.context_bytes)} "
+            f"outside the allocator{context_band}",
         ),
         Note(
             code="cublas",
@@ -243,13 +242,13 @@ def _overlay_notes(overlay: Overlay) -> tuple[Note, ...]:
         ),
         Note(
             code="convolution-workspace",
-            message=f"a convolution whose workspace was not measured takes "
-            f"{format_bytes(overlay.convolution_bytes)} for as long as it runs; band: up to "
+            message="a convolution without a measured workspace takes "
+            f"{format_bytes(overlay.convolution_bytes)} of workspace while it runs; range: up to "
             f"{format_bytes(CONVOLUTION_HIGH)}",
         ),
         Note(
             code="batch-norm-reserve",
-            message="a batch norm whose reserve was not measured keeps none",
+            message="a batch norm without a measured reserve keeps none",
         ),
     )
 
@@ -257,12 +256,12 @@ def _overlay_notes(overlay: Overlay) -> tuple[Note, ...]:
 def _allocator_notes(kind: AllocatorKind) -> tuple[Note, ...]:
     one_stream = Note(code="one-stream", message="all work is on one stream, without CUDA graphs")
     if kind is AllocatorKind.EXPANDABLE:
-        space = "an expandable segment's addresses span 9/8 of the memory it may take"
+        space = "an expandable segment reserves addresses for 9/8 of the memory that it may use"
         return one_stream, Note(code="address-space", message=space)
     return one_stream, Note(
         code="addresses",
-        message="addresses of new segments only rise; among free blocks of equal size the lowest "
-        "is taken",
+        message="new segments get ever higher addresses; among free blocks of equal size the "
+        "lowest is used",
     )
 
 

@@ -38,7 +38,7 @@ class Stream:
     def requests(self, batch: int) -> list[int]:
         """What each allocation asks for, in bytes."""
         if batch < 1 or (self.fixed_batch is not None and batch != self.fixed_batch):
-            raise ValueError(f"the trace says nothing about a batch of {batch}")
+            raise ValueError(f"the trace does not cover a batch of {batch}")
         sizes = [constant + per_image * batch for constant, per_image in self.amounts]
         return [sizes[amount] for amount in self.amount_of]
 

@@ -288,13 +288,13 @@ def _refuse_missing(member: Member, shortcut: Shortcut | None, stride_in: Stride
     if shortcut not in {None, member.shortcut} and (member.shortcut is None or member.fixed):
         what = "one kind of shortcut (option B)" if member.fixed else "no shortcuts"
         raise UsageError(
-            f"{member.name} has {what}, option {shortcut} cannot be chosen",
+            f"{member.name} has {what}, so option {shortcut} does not apply",
             hint=f"write {member.name} alone; options A, B and C exist for resnet and cifar-resnet",
         )
     if stride_in not in {None, member.stride_in} and (member.stride_in is None or member.fixed):
         what = "its stride in the 3x3" if member.fixed else "no bottleneck blocks"
         raise UsageError(
-            f"{member.name} has {what}, v1 and v1.5 cannot be chosen",
+            f"{member.name} has {what}, so v1 and v1.5 do not apply",
             hint=f"write {member.name} alone; v1 and v1.5 exist for resnet50, 101 and 152",
         )
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -116,6 +117,24 @@ class Verdict(StrEnum):
     NOT_CHECKABLE = "not checkable"
 
 
+_PLURAL = {"matches": "match", "holds": "hold", "differs": "differ"}
+
+
+def count_verdicts(verdicts: Iterable[Verdict]) -> str:
+    """How often each verdict was given: ``15 match exactly, 4 differ``."""
+    numbers = Counter(verdicts)
+    return ", ".join(
+        f"{number} {verdict if number == 1 else _plural(verdict)}"
+        for verdict in Verdict
+        if (number := numbers[verdict])
+    )
+
+
+def _plural(verdict: Verdict) -> str:
+    verb, _, rest = verdict.partition(" ")
+    return f"{_PLURAL.get(verb, verb)} {rest}".rstrip()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """A claim: ``printed`` keeps the digits as they were printed, ``statement`` says of what."""
@@ -184,11 +203,15 @@ def deviation(printed: str, ours: int | Fraction) -> float:
     return (ours.numerator * _power(places) - base) / base
 
 
+def rounded_and_truncated(printed: str, ours: int | Fraction) -> tuple[str, str]:
+    """Our value with as many decimals as ``printed`` has, rounded and cut off."""
+    _, places = _parse(printed)
+    return _text(_rounded(ours, places), places), _text(_truncated(ours, places), places)
+
+
 def digits_of(printed: str, ours: int | Fraction) -> str:
     """What our value would be printed as: ``rounding gives 3.9, truncation 3.8``."""
-    _, places = _parse(printed)
-    rounded = _text(_rounded(ours, places), places)
-    truncated = _text(_truncated(ours, places), places)
+    rounded, truncated = rounded_and_truncated(printed, ours)
     if rounded == truncated:
         return f"rounding and truncation give {rounded}"
     return f"rounding gives {rounded}, truncation {truncated}"

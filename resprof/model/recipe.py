@@ -249,7 +249,7 @@ class Recipe:
     checkpoint: Checkpoint | None = field(
         default=None,
         metadata=_option(
-            "compute blocks again in backward; default: none",
+            "recompute blocks in backward; default: none",
             "checkpoint {}",
             training=Checkpoint.NONE,
         ),
@@ -257,7 +257,7 @@ class Recipe:
     engine: Engine = field(default=Engine.EAGER, metadata=_option("how a step is launched", "{}"))
     cudnn_benchmark: bool = field(
         default=False,
-        metadata=_option("let cuDNN try out its algorithms first", "cudnn.benchmark"),
+        metadata=_option("let cuDNN benchmark its algorithms first", "cudnn.benchmark"),
     )
 
 
@@ -301,7 +301,7 @@ def recipe_of(*, mode: Mode, batch: int, image: tuple[int, int], **asked: Any) -
             given.setdefault(name, OPTIONS[name].training)
         elif name in given:
             raise UsageError(
-                f"--{name.replace('_', '-')} means nothing in inference",
+                f"--{name.replace('_', '-')} does not apply to inference",
                 hint=f"leave it out, or add --mode {Mode.TRAIN}",
             )
     return Recipe(mode=mode, batch=batch, image=image, **given)
@@ -336,7 +336,7 @@ def one_of(choices: type[Choice], word: str, what: str) -> Choice:
         return choices(word)
     except ValueError:
         raise UsageError(
-            f"no {what} {printable(word)}", hint=f"there are {', '.join(choices)}"
+            f"unknown {what} {printable(word)}", hint=f"choose from {', '.join(choices)}"
         ) from None
 
 

@@ -188,7 +188,9 @@ class Steps:
         kernels: DeviceKind | None = None,
     ) -> None:
         if (optimizer is not None) is not (recipe.mode is Mode.TRAIN):
-            raise UsageError("training, and nothing else, takes an optimizer", hint="see --mode")
+            raise UsageError(
+                "training needs an optimizer, and inference takes none", hint="see --mode"
+            )
         self.model = model
         self.given = given
         self.optimizer = optimizer

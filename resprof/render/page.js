@@ -52,7 +52,7 @@ function makeFindable(table) {
   const input = document.createElement("input");
   label.className = "filter";
   input.type = "search";
-  label.append("Rows with", input);
+  label.append("Filter rows", input);
   input.addEventListener("input", () => {
     const wanted = input.value.toLowerCase().split(/\s+/).filter(Boolean);
     for (const row of table.order) {

@@ -90,7 +90,7 @@ def _stacked(
     """The first cell of each row, and below it a line or more for each of the others."""
     names = headings(columns)
     if not body:
-        return screen.wrapped(f"No rows of: {', '.join(names)}.")
+        return screen.wrapped(f"Empty tables: {', '.join(names)}.")
     indent = _indent(names[1:], screen)
     lines: list[str] = []
     for first, *rest in body:
@@ -210,7 +210,7 @@ class _Layout:
     def left_out(self) -> tuple[str, ...]:
         """A sentence that names the columns that found no room."""
         missing = [c.title for index, c in enumerate(self.columns) if index not in self.kept]
-        return (f"Too narrow here for: {', '.join(missing)}.",) if missing else ()
+        return (f"Not shown, for lack of width: {', '.join(missing)}.",) if missing else ()
 
     def _aligned(self, part: str, index: int) -> str:
         width = self.widths[index]

@@ -301,7 +301,7 @@ def test_phases_of_a_training_step_have_a_table_of_their_own(
     _, out, _ = run(capsys, "cifar-resnet8", "--mode", "train", "--batch", "2", *CPU)
     assert "where the time goes" in out
     assert "75.0%" in out
-    assert "Instrumented calls take 2.000 ms, clean ones beside them 2.000 ms: 0%." in out
+    assert "With stage timing a call takes 2.000 ms, without it 2.000 ms: 0%." in out
 
 
 def test_a_long_table_has_no_column_twice() -> None:
@@ -571,7 +571,7 @@ def test_a_run_from_elsewhere_is_two_lines(
     code, out, err = run(capsys, "cifar-resnet8", "--run", "run.jsonl", "--resume")
     assert (code, out) == (2, "")
     error, hint = err.splitlines()
-    assert "gpu.name was None, here it is a GPU" in error
+    assert "gpu.name was None there and is a GPU here" in error
     assert "--run" in hint
     assert child.orders == []
 

@@ -32,7 +32,7 @@ def test_the_next_step_is_what_is_open() -> None:
     unsure = _next(simple(0.01, spread=0.3), simple(0.0105, spread=0.3))
     assert unsure.startswith(f"resprof bench {WORKLOAD.text} --device cpu --launches 6 --resume")
     assert "inconclusive" in unsure
-    assert "signs the verdict" in _next(simple(0.01), simple(0.02))
+    assert "makes the verdict reliable" in _next(simple(0.01), simple(0.02))
     loud = run_of((of(1), _six(0.01, between=0.1)))
     assert "--launches 12" in _next(loud, loud)
     lacking = _next(run_of((of(1), _six(0.01)), (of(2), _six(0.01))), run_of((of(1), _six(0.01))))

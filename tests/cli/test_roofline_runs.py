@@ -143,7 +143,7 @@ def test_options_beside_a_run_pick_from_it(
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        (["resnet18"], "it holds resnet50-v1.5 infer batch 256 amp-bf16; "),
+        (["resnet18"], "it has resnet50-v1.5 infer batch 256 amp-bf16; "),
         (["--batch", "7"], "resnet50-v1.5 train batch 128"),
         (["--batch", "0"], "1 to"),
         (["--accumulate", "x"], "1 to"),
@@ -218,7 +218,7 @@ def test_screens_of_runs_hold_what_was_measured_at_every_width(file: str, width:
             assert all(len(line) <= width or " " not in line for line in text.splitlines())
     (stages, *_) = roofline_tables_of(file, "infer")
     text = terminal(stages, Screen(width=width))
-    for column in ("least time", "time", "reached"):
+    for column in ("minimum time", "time", "of roofline"):
         assert column in text
 
 

@@ -62,4 +62,4 @@ def test_one_that_was_swallowed_ends_the_command_all_the_same(
     monkeypatch.setattr(list_command, "list_networks", list_networks)
     assert main(["list"]) == 130
     error, hint = capsys.readouterr().err.splitlines()
-    assert (error, hint) == ("error: interrupted", "hint: nothing is half-written")
+    assert (error, hint) == ("error: interrupted", "hint: no file is left half-written")

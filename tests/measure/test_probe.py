@@ -60,7 +60,7 @@ def test_a_torch_that_does_not_load_leaves_the_machine(
     assert (found.environment.torch, found.environment.gpu) == (None, None)
     assert found.environment.machine.cores == machine_environment().machine.cores
     assert probe_environment("cpu").torch is None
-    with pytest.raises(EnvironmentMissing, match="no CUDA device can be had"):
+    with pytest.raises(EnvironmentMissing, match="no CUDA device is usable"):
         probe("cuda")
 
 

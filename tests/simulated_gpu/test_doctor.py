@@ -43,7 +43,7 @@ def test_a_card_that_answers(device: SimulatedDevice) -> None:
 def test_a_machine_without_nvml(device: SimulatedDevice) -> None:
     found = Doctor(device, nvml=False)
     assert found.settings is None
-    assert "no NVML library here" in found.findings["nvml-no-driver"]
+    assert "NVML library is missing" in found.findings["nvml-no-driver"]
     assert found.environment["gpu"]["name"] == NAME
 
 
@@ -51,7 +51,7 @@ def test_a_machine_without_nvml(device: SimulatedDevice) -> None:
     ("code", "finding", "says"),
     [
         (DRIVER_NOT_LOADED, "nvml-no-driver", "driver is not loaded"),
-        (NO_PERMISSION, "nvml-no-permission", "may not talk to the driver"),
+        (NO_PERMISSION, "nvml-no-permission", "has no permission to use NVML"),
         (VERSION_MISMATCH, "nvml-failed", "different versions"),
     ],
 )

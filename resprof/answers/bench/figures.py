@@ -98,41 +98,44 @@ class Flag(StrEnum):
     ONE_PROCESS = (
         "one process",
         (
-            "the interval is over rounds within one process and another launch may lie outside; "
-            "--launches 6 gives one over launches."
+            "the interval covers rounds within one process, and another launch may fall outside "
+            "it; --launches 6 gives an interval over launches."
         ),
     )
     FEW_LAUNCHES = (
         "few launches",
         (
-            "fewer than six launches cannot give an interval of 95%; what it does cover stands "
-            "beside it. --launches 6 --resume adds the missing ones."
+            "fewer than six launches cannot give a 95% interval; the coverage column shows the "
+            "level reached. --launches 6 --resume adds the missing ones."
         ),
     )
     FEW_ROUNDS = (
         "few rounds",
-        "fewer than six rounds cannot give an interval of 95%; raise --time-limit.",
+        "fewer than six rounds cannot give a 95% interval; raise --time-limit.",
     )
     WIDE = (
         "wide interval",
         (
-            "the interval is wider than --target-ci asks for; raise --time-limit, or see resprof "
-            "doctor for what disturbs this machine."
+            "the interval is wider than --target-ci; raise --time-limit, or run resprof doctor "
+            "to find out what disturbs this machine."
         ),
     )
     NOT_STEADY = (
         "warm-up capped",
-        "call times had not settled when a quarter of the time was up; raise --time-limit.",
+        "call times had not settled after a quarter of the time limit; raise --time-limit.",
     )
     DRIFT = (
         "drift",
-        "the rounds rise or fall steadily by 1% or more: something warms up, throttles or leaks.",
+        (
+            "the rounds drift by 1% or more: the device is warming up or throttling, or "
+            "something leaks."
+        ),
     )
     LAUNCH_BOUND = (
         "launch-bound",
         (
-            "the host takes about as long to issue a call as the device to run it, so the device "
-            "waits; try --engine graph."
+            "launch overhead: issuing a call takes the host about as long as running it takes "
+            "the device, so the device waits; try --engine graph."
         ),
     )
     THROTTLED = (
@@ -141,26 +144,26 @@ class Flag(StrEnum):
     )
     SHARED_GPU = (
         "shared GPU",
-        "other processes computed on the device.",
+        "other processes were using the device.",
     )
     PERTURBED = (
         "perturbed stages",
         (
-            "instrumented calls differ from clean ones by more than 1%: take the stages' shares, "
-            "not their times."
+            "timing the stages changed the time of a call by more than 1%; trust the stages' "
+            "shares, not their times."
         ),
     )
     NOT_FINITE = (
         "not finite",
-        "the network's output holds NaN or infinity, and times depend on values.",
+        "the network's output contains NaN or infinity, and times can depend on values.",
     )
     HALVED = (
         "halved",
-        "the batch that was asked for ran out of memory; this is a half of it, or a half of that.",
+        "the requested batch ran out of memory, so it was halved until it fit.",
     )
     CUT_SHORT = (
         "cut short",
-        "the process did not end well; what it measured before counts.",
+        "the process ended early; what it had measured by then is used.",
     )
 
 

@@ -49,23 +49,23 @@ def refuse_impossible(
     architecture_of(workload)
     recipe = workload.recipe
     if (recipe.optimizer is None) is not (recipe.mode is Mode.INFER):
-        raise UsageError("training, and nothing else, takes an optimizer", hint="see --mode")
+        raise UsageError("training needs an optimizer, and inference takes none", hint="see --mode")
     if plan.tiling is Tiling.STAGES:
         if recipe.engine is not Engine.EAGER:
             raise UsageError(
-                f"--engine {recipe.engine} leaves no stages to time: operators are fused or "
-                "replayed as one",
-                hint="leave out --stages, or measure with --engine eager",
+                f"--engine {recipe.engine} cannot time stages: operators are fused or replayed "
+                "as one",
+                hint="leave out --stages, or use --engine eager",
             )
         if Metric.LATENCY not in plan.metrics:
             raise UsageError(
-                "stages are parts of a latency, which is not measured",
+                "--stages splits a latency, and latency is not measured",
                 hint="add latency to --metric",
             )
     if recipe.engine is Engine.GRAPH and recipe.mode is Mode.TRAIN and recipe.precision.scaled:
         raise UsageError(
-            f"the gradient scaler of {recipe.precision} reads from the device, which a CUDA graph "
-            "cannot",
+            f"the gradient scaler of {recipe.precision} reads from the device, which a CUDA "
+            "graph does not allow",
             hint="choose --precision amp-bf16, or --engine eager",
         )
     on_cpu = device == "cpu" or (environment is not None and environment.gpu is None)
@@ -83,7 +83,7 @@ def _refuse_on_cpu(workload: Workload) -> None:
     for option, asked in only_cuda.items():
         if asked:
             raise UsageError(
-                f"{option} means nothing on a CPU", hint="leave it out, or add --device cuda"
+                f"{option} does not apply on a CPU", hint="leave it out, or add --device cuda"
             )
 
 
@@ -150,8 +150,8 @@ def _refuse_elsewhere(kept: Sequence[Record], environment: Environment) -> None:
     before = [record for record in kept if isinstance(record, Environment)]
     for each in differences(before[-1], environment)[:1] if before else ():
         raise UsageError(
-            f"the run file was measured elsewhere: {each.field} was {each.baseline}, here it "
-            f"is {each.candidate}",
+            f"the run file comes from another environment: {each.field} was {each.baseline} "
+            f"there and is {each.candidate} here",
             hint="choose another file with --run",
         )
 
@@ -325,8 +325,8 @@ def _unlocked(file: RunFile) -> Iterator[Finding]:
         yield Finding(
             code="run-file-lock",
             severity=Severity.SPOILS,
-            message=f"The run file cannot be locked ({file.unlocked}): nothing keeps a second "
-            "resprof from writing to it.",
+            message=f"The run file cannot be locked ({file.unlocked}): a second resprof could "
+            "write to it at the same time.",
         )
 
 

@@ -61,11 +61,11 @@ class Quantity:
         return self.judgement is Judgement.VERDICT
 
 
-_ALLOCATED = "The caching allocator's peak, exact: any change is one."
-_LIVE = "The most that torch's CPU allocator held at once, exact: any change is one."
+_ALLOCATED = "The caching allocator's peak. It is exact: any difference is real."
+_LIVE = "The peak of torch's CPU allocator. It is exact: any difference is real."
 _METERED = (
-    "Gross, from the device's energy counter. An interval is over launches; from one launch a side "
-    "there is none."
+    "Gross energy from the device's counter. Intervals are over launches; with one launch per "
+    "side there is none."
 )
 
 LATENCY = Quantity(

@@ -173,7 +173,7 @@ def _configuration(launches: Sequence[Launch], idle_w: float | None) -> Configur
 _SHORTEST_S, _LONGEST_S = 1e-12, 1e12
 """No call takes less or more; beyond, sums and rates overflow."""
 _MOST_CALLS = 10**12
-_DAMAGED = "resprof bench writes no such file: measure again"
+_DAMAGED = "resprof bench does not write such a file; measure again"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +214,7 @@ def measured_run(records: Sequence[Record]) -> MeasuredRun:
     """
     starts = tuple(record for record in records if isinstance(record, LaunchStart))
     if not starts:
-        raise UsageError("nothing was measured in this run", hint="resprof bench measures")
+        raise UsageError("nothing was measured in this run", hint="measure with: resprof bench")
     _refuse_strays(records)
     _refuse_twice(records)
     for record in records:
@@ -245,7 +245,9 @@ def _refuse_strays(records: Iterable[Record]) -> None:
             has_environment = True
             continue
         if not has_environment:
-            raise UsageError("samples precede the environment they were taken in", hint=_DAMAGED)
+            raise UsageError(
+                "samples come before the environment that they were taken in", hint=_DAMAGED
+            )
         if isinstance(record, LaunchStart):
             started.add((record.key, record.launch))
         elif (record.key, record.launch) not in started:
@@ -271,8 +273,8 @@ def _refuse_twice(records: Iterable[Record]) -> None:
                 continue
         if mark in seen:
             raise UsageError(
-                f"launch {mark[2]} of {printable(str(mark[1]))} is there twice",
-                hint="two runs in one file cannot be told apart: keep a file for each",
+                f"launch {mark[2]} of {printable(str(mark[1]))} appears twice",
+                hint="use one file per run: two runs in one file cannot be separated",
             )
         seen.add(mark)
 
@@ -282,7 +284,7 @@ def _refuse_namesakes(found: Iterable[Configuration]) -> None:
     for each in found:
         if each.start.workload in workloads:
             raise UsageError(
-                f"configuration {printable(each.start.workload.text)} is there under two names",
+                f"configuration {printable(each.start.workload.text)} appears under two names",
                 hint=_DAMAGED,
             )
         workloads.add(each.start.workload)
@@ -303,7 +305,7 @@ def _refuse_impossible(record: Record) -> None:
             return
     if not possible:
         raise UsageError(
-            f"a time of {printable(record.key)} is none, or has no calls", hint=_DAMAGED
+            f"a time of {printable(record.key)} is out of range, or has no calls", hint=_DAMAGED
         )
 
 
@@ -329,15 +331,15 @@ def _device(launches: Sequence[Launch]) -> RunDevice:
             device = device_of(launch.environment)
             if device.kind is not kind:
                 raise UsageError(
-                    f"a round was measured on {kind}, its environment is of {device.kind}",
+                    f"a round was measured on {kind}, but its environment describes {device.kind}",
                     hint=_DAMAGED,
                 )
             devices[device] = None
     if len(devices) > 1:
         first, second, *_ = devices
         raise UsageError(
-            f"the run holds figures of two devices, {printable(first.name)} and "
+            f"the run has measurements of two devices, {printable(first.name)} and "
             f"{printable(second.name)}",
-            hint="measure each into a file of its own",
+            hint="use one run file per device",
         )
     return next(iter(devices), None) or device_of(_environments(launches)[-1])

@@ -91,7 +91,7 @@ def _ends(
     )
 
 
-_COVERS = _of_first_row("ci_coverage", "covers", form=Form.SHARE, priority=4)
+_COVERS = _of_first_row("ci_coverage", "coverage", form=Form.SHARE, priority=4)
 _SHOWN_OF_MEMORY = {"peak_allocated_bytes": "allocated", "activation_bytes": "activations"}
 _FIGURES = (
     _of_first_row("metric"),
@@ -215,14 +215,14 @@ def tiles_table(environment: Environment, result: BenchResult) -> Table:
     notes = []
     if perturbation is not None:
         notes.append(
-            f"Instrumented calls take {format_seconds(perturbation.instrumented_s)}, clean ones "
-            f"beside them {format_seconds(perturbation.clean_s)}: "
+            f"With stage timing a call takes {format_seconds(perturbation.instrumented_s)}, "
+            f"without it {format_seconds(perturbation.clean_s)}: "
             f"{format_deviation(perturbation.deviation, 2)}"
-            + (", so take the shares and not the times." if perturbation.perturbed else ".")
+            + ("; trust the shares, not the times." if perturbation.perturbed else ".")
         )
     notes.append(
-        "FLOP/s is 2 x MACs over time. Equal shares of MACs and of time would mean that every "
-        "stage runs equally well."
+        "FLOP/s = 2 x MACs / time. A stage that takes a larger share of the time than of the "
+        "MACs runs less efficiently than the network as a whole."
     )
     return tabulate(
         tuple(column for column in _TILES if staged or column.key != "stage"),
@@ -315,9 +315,9 @@ def activations_table(environment: Environment, results: Sequence[BenchResult]) 
         subtitle=describe(environment),
         notes=(
             (
-                "In training the stages add up to what is live at the end of forward, each storage "
-                "counted in the stage that made it; in inference each stage has its own largest "
-                "live set."
+                "In training the stages add up to the memory live at the end of forward; each "
+                "storage counts for the stage that created it. In inference each stage shows its "
+                "own largest live set."
             ),
         ),
     )
@@ -325,21 +325,21 @@ def activations_table(environment: Environment, results: Sequence[BenchResult]) 
 
 def _conventions(results: Sequence[BenchResult]) -> tuple[str, ...]:
     peak = (
-        "Allocated is the caching allocator's peak."
+        "Allocated: the caching allocator's peak."
         if _on_cuda(results)
-        else "Allocated is the most that torch's CPU allocator held at once, parameters and the "
-        "temporaries of kernels included."
+        else "Allocated: the peak of torch's CPU allocator, including parameters and kernel "
+        "temporaries."
     )
     return (
         (
-            "Latency is one batch in flight; images/s is back to back. From .. to is an interval "
-            "for the median that covers it so often, whatever the distribution."
+            "Latency: one batch in flight; images/s: batches back to back. From, to: 95% "
+            "confidence interval of the median (order statistics); coverage: its actual level."
         ),
         (
-            f"{peak} Activations are what is live at the end of forward beside parameters and "
-            "input, in inference the largest live set."
+            f"{peak} Activations: memory live at the end of forward, without parameters and "
+            "input; in inference, the largest live set."
         ),
-        "Measured here and now: never to be compared with a figure of another kind of device.",
+        "Measured on this device; do not compare across devices.",
     )
 
 

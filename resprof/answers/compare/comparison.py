@@ -70,8 +70,8 @@ def refuse_same(files: Sequence[Path]) -> None:
             raise UsageError(
                 f"{printable_path(file)} and {printable_path(seen[mark])} are the same file"
                 if file != seen[mark]
-                else f"{printable_path(file)} is named twice",
-                hint="name each run once",
+                else f"{printable_path(file)} is given twice",
+                hint="give each run once",
             )
         seen[mark] = file
 
@@ -81,7 +81,7 @@ def refuse_overwriting(output: Path | None, files: Iterable[Path]) -> None:
     mark = None if output is None else _mark(output)
     if output is not None and mark is not None and mark in {_mark(file) for file in files}:
         raise UsageError(
-            f"{printable_path(output)} is one of the runs: its samples would be lost",
+            f"{printable_path(output)} is one of the runs; writing to it would destroy its samples",
             hint="name another file with -o",
         )
 
@@ -232,7 +232,7 @@ class ComparedResult:
     def _tried(self) -> BenchResult:
         result = self.before or self.after
         if result is None:
-            raise ValueError("neither run has tried it")
+            raise ValueError("neither run tried it")
         return result
 
     def row(self, quantity: Quantity) -> ComparedRow | None:

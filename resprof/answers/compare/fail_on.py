@@ -36,20 +36,18 @@ def parse_limits(text: str | None, *, strict: bool) -> Limits | None:
     """
     if text is None:
         if strict:
-            raise UsageError("--strict means nothing without --fail-on", hint=_EXAMPLE)
+            raise UsageError("--strict needs --fail-on", hint=_EXAMPLE)
         return None
     limits: dict[str, float] = {}
     for part in text.split(","):
         question, colon, share = (each.strip() for each in part.partition(":"))
         if question not in QUESTIONS:
             raise UsageError(
-                f"--fail-on knows no {printable(question)}",
-                hint=f"there are {', '.join(QUESTIONS)}",
+                f"--fail-on has no quantity {printable(question)}",
+                hint=f"choose from {', '.join(QUESTIONS)}",
             )
         if not colon:
-            raise UsageError(
-                f"--fail-on {printable(question)} does not say from where", hint=_EXAMPLE
-            )
+            raise UsageError(f"--fail-on {printable(question)} has no threshold", hint=_EXAMPLE)
         if question in limits:
             raise UsageError(f"--fail-on names {question} twice", hint="give one limit for each")
         limits[question] = parse_share(share, f"--fail-on {question}")
@@ -70,11 +68,10 @@ def refuse_unanswerable(runs: Sequence[ReadRun], *, strict: bool) -> None:
     for run in candidates:
         if run.label.device != baseline.label.device:
             raise UsageError(
-                f"--fail-on between devices would call another device a regression: "
-                f"{printable_path(baseline.label.name)} is of "
-                f"{printable(baseline.label.device.name)}, {printable_path(run.label.name)} of "
-                f"{printable(run.label.device.name)}",
-                hint="name runs of one device, or leave --fail-on out to see them side by side",
+                f"--fail-on needs runs of one device: {printable_path(baseline.label.name)} is "
+                f"from {printable(baseline.label.device.name)}, {printable_path(run.label.name)} "
+                f"from {printable(run.label.device.name)}",
+                hint="give runs of one device, or leave out --fail-on to see them side by side",
             )
         common = {each.workload for each in baseline.results} & {
             each.workload for each in run.results
@@ -82,7 +79,7 @@ def refuse_unanswerable(runs: Sequence[ReadRun], *, strict: bool) -> None:
         if not common and not strict:
             raise UsageError(
                 f"{printable_path(run.label.name)} has no configuration in common with "
-                f"{printable_path(baseline.label.name)}, so --fail-on has nothing to ask",
+                f"{printable_path(baseline.label.name)}, so --fail-on has nothing to compare",
                 hint="measure the same configurations, or add --strict to fail on missing ones",
             )
 
@@ -224,14 +221,14 @@ def failure_text(failure: Failure) -> str:
     of = f"{workload_text(failure.result.workload)} in {failure.result.candidate.name}"
     row = failure.row
     if failure.reason == Reason.BROKEN and failure.result.after is not None:
-        return f"{of}: {failure.result.after.outcome}, where the baseline was measured"
+        return f"{of}: {failure.result.after.outcome}, but the baseline was measured"
     if row is None:
         if failure.reason == Reason.MISSING:
-            return f"{of}: not measured there"
-        return f"{of}: no figure on either side"
+            return f"{of}: not measured in this run"
+        return f"{of}: no value on either side"
     if row.ratio is None:
         side = row.candidate
-        outcome = side.outcome.value if side and side.value is None else "known on one side only"
+        outcome = side.outcome.value if side and side.value is None else "measured on one side only"
         return f"{of}: {row.quantity.noun} {outcome}"
     return f"{of}: {row.quantity.noun} {_difference(row)}"
 

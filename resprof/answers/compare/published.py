@@ -200,9 +200,9 @@ def _setup(what: str, published: str | None, measured: str | None) -> SetupDiffe
 
 
 _NO_VERDICT = (
-    "Published by others, in another setup. What differs stands in each row, published / measured; "
-    "what is unknown may differ. Such a figure is a landmark and gets no verdict. Its images/s are "
-    "those of all its devices together."
+    "Published by others, on other setups. Each row lists the differences as published / "
+    "measured; unknown settings may differ too. These results are for orientation and get no "
+    "verdict. Published images/s are totals over all devices of a system."
 )
 
 
@@ -260,7 +260,7 @@ def _table(
         ),
         lines,
         name="published",
-        title=f"Published for {published}, beside {' and '.join(run.name for run in runs)}, "
+        title=f"Published for {published}, next to {' and '.join(run.name for run in runs)}, "
         f"measured on {device_text(device)}",
         subtitle=common,
     )

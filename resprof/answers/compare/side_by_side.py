@@ -19,7 +19,7 @@ from resprof.answers.workloads import differing_columns, workload_columns
 from resprof.model.recipe import Workload
 from resprof.render.table import Column, Form, Origin, Table, one_line, tabulate
 
-_OF_THE_MOMENT = "the moment"
+_OF_THE_MOMENT = "time of the run"
 
 
 def differences_table(runs: Sequence[RunLabel], results: Sequence[ComparedResult]) -> Table:
@@ -29,18 +29,18 @@ def differences_table(runs: Sequence[RunLabel], results: Sequence[ComparedResult
     dates = (run.date.replace("+00:00", "Z") for run in runs)
     rows.append(("date", *dates, _OF_THE_MOMENT))
     if any(run.load is not None for run in runs):
-        rows.append(("load, at most", *(_text(run.load) for run in runs), _OF_THE_MOMENT))
+        rows.append(("highest load", *(_text(run.load) for run in runs), _OF_THE_MOMENT))
     rows.append(("launches", *(str(run.launches) for run in runs), _OF_THE_MOMENT))
-    same = "The environments differ in nothing that may change a figure."
+    same = "No environment difference that could affect results."
     return tabulate(
         (
             Column(key="field", title="field", value=lambda row: row[0]),
             *(_run_column(place, run) for place, run in enumerate(runs)),
-            Column(key="concern", title="concerns", priority=1, value=lambda row: row[-1]),
+            Column(key="concern", title="category", priority=1, value=lambda row: row[-1]),
         ),
         rows,
         name="environments",
-        title="In what the environments differ",
+        title="Environment differences",
         subtitle=_in_common(runs),
         notes=() if by_field else (same,),
     )
@@ -103,12 +103,12 @@ def _text(value: object) -> str | None:
 
 
 _NO_VERDICT = (
-    "Different devices stand side by side and get no verdict: what one takes says nothing of "
-    "whether the software of another has become slower."
+    "Different devices are shown side by side without a verdict: a difference between devices is "
+    "not a regression."
 )
 _TWO_MEMORIES = (
-    "On a GPU peak memory is the caching allocator's peak, on a CPU the most that torch's "
-    "allocator held at once."
+    "Peak memory is the peak of the caching allocator on a GPU and of torch's CPU allocator on a "
+    "CPU."
 )
 
 
@@ -245,7 +245,7 @@ def _lacking_column(runs: Sequence[RunLabel]) -> Column:
     """Goes after the intervals and before a device does."""
     return Column(
         key="lacking",
-        title="lacking",
+        title="missing",
         form=Form.PROSE,
         priority=len(runs),
         value=lambda row: _lacking(runs, row),

@@ -42,24 +42,24 @@ _SAID_BY_VALUES = frozenset({Flag.ONE_PROCESS, Flag.FEW_LAUNCHES, Flag.FEW_ROUND
 _MANY = 20
 """So many intervals of 95% are expected to miss once."""
 _RATIO = (
-    "The ratio is candidate over baseline, the median of the ratios of all pairs of values, one of "
-    "each side; from .. to is an interval for it that covers it so often."
+    "Ratio: candidate / baseline, the median over all pairs of one value from each side. From, "
+    "to: its 95% confidence interval; coverage: the interval's actual level."
 )
 _VERDICTS = (
-    "FASTER and SLOWER: the interval excludes 1 and the ratio lies beyond {margin}. SAME: the "
-    "whole interval lies within {margin}. INCONCLUSIVE: neither; more launches or a quieter "
-    "machine will tell."
+    "FASTER, SLOWER: the interval excludes 1 and the ratio is off by more than {margin}. SAME: "
+    "the whole interval lies within {margin}. INCONCLUSIVE: neither; add launches or use a "
+    "quieter machine."
 )
 _ONE_PROCESS = (
-    "Over rounds: one process a side says nothing of what another would have given, and launches "
-    "of the same code differ; --launches 6 on both sides signs a verdict."
+    "Over rounds: with one process on a side, the interval misses the variation between "
+    "launches; --launches 6 on both sides makes the verdict reliable."
 )
 _SEEN = 1e-3
 """A smaller deviation does not show in four digits."""
 _FAR_OFF = "some rounds far off"
 _FAR_OFF_MEANS = (
-    f"{_FAR_OFF}: the ratio of the two figures shown lies outside the interval, because a few "
-    "rounds weigh more on a figure than on a median."
+    f"{_FAR_OFF}: the ratio of the two values shown lies outside the interval, because a few "
+    "rounds affect the values shown more than they affect a median."
 )
 
 
@@ -133,7 +133,7 @@ _RATIO_VALUE = _measured("ratio", "ratio", Form.NUMBER, 0, lambda row: row.ratio
 _RATIO_INTERVAL = (
     _measured("ratio_ci_low", "from", Form.NUMBER, 1, lambda row: row.ci and row.ci[0]),
     _measured("ratio_ci_high", "to", Form.NUMBER, 1, lambda row: row.ci and row.ci[1]),
-    _measured("ratio_ci_coverage", "covers", Form.SHARE, 4, lambda row: row.ci_coverage),
+    _measured("ratio_ci_coverage", "coverage", Form.SHARE, 4, lambda row: row.ci_coverage),
 )
 
 
@@ -147,7 +147,7 @@ def _figure_columns(quantity: Quantity) -> list[Column]:
     if quantity.form is Form.BYTES:
         columns += [
             Column(key="change", title="change", value=_change),
-            _measured("difference_bytes", "more bytes", Form.COUNT, 2, _increase),
+            _measured("difference_bytes", "bytes more", Form.COUNT, 2, _increase),
         ]
     if quantity.judgement is not Judgement.EXACT:
         columns += _RATIO_INTERVAL
@@ -183,7 +183,7 @@ def _over_text(row: ComparedRow) -> str | None:
         return f"over {row.baseline.launches} and {row.candidate.launches} launches"
     single = 1 in {row.baseline.launches, row.candidate.launches}
     text = f"over {row.baseline.rounds} and {row.candidate.rounds} rounds"
-    return f"{text}, one side a single process" if single else text
+    return f"{text}, with a single process on one side" if single else text
 
 
 def _flags_text(row: ComparedRow) -> str | None:
@@ -230,7 +230,7 @@ def _verdict_notes(timed: Sequence[Pair]) -> tuple[str, ...]:
         notes.append(_FAR_OFF_MEANS)
     if len(found) >= _MANY:
         missed = round(len(found) / _MANY)
-        notes.append(f"Of {len(found)} intervals of 95% about {missed} may miss by chance.")
+        notes.append(f"Of {len(found)} intervals at 95%, about {missed} may miss by chance.")
     return tuple(notes)
 
 
@@ -266,7 +266,7 @@ def _alone_table(alone: Sequence[ComparedResult]) -> Table:
         ),
         alone,
         name="alone",
-        title="Only in one of two runs",
+        title="Configurations in only one of two runs",
         subtitle=common,
     )
 
@@ -352,14 +352,14 @@ def next_step(runs: Sequence[RunLabel], results: Sequence[ComparedResult], *, as
         ({SpeedVerdict.INCONCLUSIVE}, "inconclusive so far; the baseline needs as many"),
         (
             {SpeedVerdict.SLOWER, SpeedVerdict.FASTER},
-            "signs the verdict; the baseline needs as many",
+            "makes the verdict reliable; the baseline needs as many",
         ),
     ):
         for result, row in rows:
             open_ = row.over is Over.ROUNDS or row.verdict is SpeedVerdict.INCONCLUSIVE
             if row.verdict in verdicts and open_:
                 return f"{_more_launches(result, row)}   ({why})"
-    beside = f"resprof compare {files} --published   (beside what others have published)"
+    beside = f"resprof compare {files} --published   (next to published results)"
     if not all(result.comparable for result in results):
         return beside
     for result in results:

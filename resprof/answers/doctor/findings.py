@@ -35,11 +35,14 @@ class Severity(StrEnum):
         severity.effect = effect
         return severity
 
-    BLOCKS = ("blocks", "there can be no measurement, or none on the GPU")
+    BLOCKS = ("blocks", "nothing can be measured, or nothing on the GPU")
     SPOILS = ("spoils", "samples scatter or drift")
-    CHANGES = ("changes", "figures are steady, but not those of a machine set up otherwise")
-    HIDES = ("hides", "what would spoil a measurement goes unseen")
-    NOTE = ("note", "to be known when figures are compared")
+    CHANGES = (
+        "changes",
+        ("results are steady, but differ from those of a machine with other settings"),
+    )
+    HIDES = ("hides", "noise may go unnoticed")
+    NOTE = ("note", "worth knowing when you compare results")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +98,8 @@ def _no_telemetry(nvml: NvmlReport) -> Finding:
 
 
 _MORE = {
-    NvmlState.NO_DRIVER: "CUDA works, so a container lacks the driver's tools. ",
-    NvmlState.NO_PERMISSION: "The rights of its device files may say why. ",
+    NvmlState.NO_DRIVER: "CUDA works, so the container is missing the driver's tools. ",
+    NvmlState.NO_PERMISSION: "Check the permissions of its device files. ",
 }
 _NVML_FIXES = {
     NvmlState.NOT_INSTALLED: "pip install nvidia-ml-py",
@@ -113,22 +116,22 @@ def _processes(gpu: GpuSettings) -> Finding | None:
             code="gpu-processes-unknown",
             severity=Severity.HIDES,
             message=(
-                "The driver does not tell who else computes on the GPU, as in a container. Look "
-                "from outside."
+                "The driver does not list other processes on the GPU, as is usual in a "
+                "container. Check from the host."
             ),
             fix="nvidia-smi",
         )
     if not gpu.processes:
         return None
     who = (
-        "Another process computes"
+        "Another process is computing"
         if gpu.processes == 1
-        else f"{gpu.processes} other processes compute"
+        else f"{gpu.processes} other processes are computing"
     )
     return Finding(
         code="gpu-processes",
         severity=Severity.SPOILS,
-        message=f"{who} on the GPU. End what can be ended, or take another device.",
+        message=f"{who} on the GPU. Stop what you can, or use another device.",
         fix="nvidia-smi",
     )
 
@@ -140,8 +143,8 @@ def _mig(gpu: GpuSettings) -> Finding | None:
         code="mig",
         severity=Severity.CHANGES,
         message=(
-            "MIG is on: a slice of the card is measured, while power, clocks and counters are the "
-            "whole card's, other slices' work among them."
+            "MIG is on: a slice of the card is measured, but power, clocks and counters are "
+            "those of the whole card, including the work of other slices."
         ),
         fix=_smi(gpu, "-mig 0"),
     )
@@ -154,7 +157,7 @@ def _power_limit(gpu: GpuSettings) -> Finding | None:
     return Finding(
         code="power-limit",
         severity=Severity.CHANGES,
-        message=f"The power limit is {limit:.0f} W, the card's own is {default:.0f} W.",
+        message=f"The power limit is {limit:.0f} W; the card's default is {default:.0f} W.",
         fix=_smi(gpu, f"-pl {default:.0f}"),
     )
 
@@ -166,8 +169,8 @@ def _persistence(gpu: GpuSettings) -> Finding | None:
         code="persistence",
         severity=Severity.CHANGES,
         message=(
-            "Persistence mode is off: whenever nothing uses the GPU the driver forgets limits and "
-            "clocks that were set, and the next first call is slower."
+            "Persistence mode is off: whenever no process uses the GPU, the driver forgets the "
+            "limits and clocks that were set, and the next first call is slower."
         ),
         fix=_smi(gpu, "-pm 1"),
     )
@@ -186,7 +189,7 @@ def _compute_mode(gpu: GpuSettings) -> Finding | None:
     return Finding(
         code="compute-mode",
         severity=Severity.NOTE,
-        message=f"The GPU's compute mode is {gpu.compute_mode}: it takes one process at a time.",
+        message=f"The GPU's compute mode is {gpu.compute_mode}: it allows one process at a time.",
     )
 
 
@@ -197,8 +200,8 @@ def _ecc(gpu: GpuSettings) -> Finding | None:
         code="ecc",
         severity=Severity.NOTE,
         message=(
-            f"ECC is {'on' if gpu.ecc else 'off'}: on cards with GDDR memory it takes bandwidth "
-            "and capacity, so compare with the same setting."
+            f"ECC is {('on' if gpu.ecc else 'off')}: on cards with GDDR memory it costs "
+            "bandwidth and capacity, so compare only runs with the same setting."
         ),
     )
 
@@ -244,7 +247,7 @@ def _torch(environment: Environment, host: HostState) -> Iterator[Finding]:
         yield Finding(
             code="torch-missing",
             severity=Severity.BLOCKS,
-            message="torch could not be loaded by this Python.",
+            message="This Python could not import torch.",
             fix=SEE_TORCH,
         )
         return
@@ -255,7 +258,8 @@ def _torch(environment: Environment, host: HostState) -> Iterator[Finding]:
         yield Finding(
             code="threads",
             severity=Severity.SPOILS,
-            message=f"torch runs {build.threads} threads on {_cores(cores)}; they wait in turns.",
+            message=f"torch runs {build.threads} threads on {_cores(cores)}, so they wait for "
+            "each other.",
             fix=f"export OMP_NUM_THREADS={cores}",
         )
 
@@ -274,7 +278,7 @@ def _cuda_missing(build: TorchBuild) -> Finding:
             severity=Severity.BLOCKS,
             message=(
                 f"An NVIDIA driver is loaded, but torch {build.version} was built without CUDA. "
-                "pytorch.org/get-started names the builds that have it."
+                "See pytorch.org/get-started for a build with CUDA."
             ),
         )
     return Finding(
@@ -298,8 +302,9 @@ def _host(environment: Environment, host: HostState) -> Iterator[Finding]:
             code="cpu-quota",
             severity=Severity.SPOILS,
             message=(
-                f"A control group grants {host.cpu_quota_cores:g} of {_cores(cores)}: threads that "
-                "use them up are halted until its next period."
+                f"A control group limits this process to {host.cpu_quota_cores:g} of "
+                f"{_cores(cores)}: threads that exceed the quota are paused until the next "
+                "period."
             ),
             fix=f"export OMP_NUM_THREADS={max(int(host.cpu_quota_cores), 1)}",
         )
@@ -307,7 +312,7 @@ def _host(environment: Environment, host: HostState) -> Iterator[Finding]:
         yield Finding(
             code="virtual-machine",
             severity=Severity.NOTE,
-            message="This is a virtual machine: what its neighbours do is out of sight.",
+            message="This is a virtual machine: load from other guests is invisible here.",
         )
 
 
@@ -318,8 +323,8 @@ def _cpu_time(cores: int | None, host: HostState) -> Iterator[Finding]:
                 code="cpu-busy",
                 severity=Severity.SPOILS,
                 message=(
-                    f"The cores were {format_percent(host.busy_share, 0)} busy before anything was "
-                    "measured. End what runs, or wait for it."
+                    f"The cores were {format_percent(host.busy_share, 0)} busy before anything "
+                    "was measured. Stop what is running, or wait until it finishes."
                 ),
                 fix="top",
             )
@@ -335,8 +340,8 @@ def _cpu_time(cores: int | None, host: HostState) -> Iterator[Finding]:
             code="cpu-stolen",
             severity=Severity.SPOILS,
             message=(
-                f"The hypervisor gave {format_percent(host.stolen_share, 0)} of the cores' time to "
-                "others. Only a machine with cores of its own helps."
+                f"The hypervisor gave {format_percent(host.stolen_share, 0)} of the cores' time "
+                "to other guests. Only dedicated cores help."
             ),
         )
 
@@ -348,8 +353,8 @@ def _cpu_clock(host: HostState) -> Iterator[Finding]:
             code="governor",
             severity=Severity.CHANGES,
             message=(
-                f"The CPU's frequency governor is {' and '.join(others)}: clocks follow the load "
-                "and the battery."
+                f"The CPU's frequency governor is {' and '.join(others)}: clocks vary with load "
+                "and power saving."
             ),
             fix="sudo cpupower frequency-set -g performance",
         )
@@ -357,15 +362,16 @@ def _cpu_clock(host: HostState) -> Iterator[Finding]:
         yield Finding(
             code="boost-off",
             severity=Severity.CHANGES,
-            message="The CPU's boost clocks are switched off: steady, and slower than it can be.",
+            message="The CPU's boost clocks are off: results are steady, but slower than the CPU "
+            "can be.",
         )
     if host.thermal_throttles:
         yield Finding(
             code="cpu-heat",
             severity=Severity.NOTE,
             message=(
-                f"Heat has lowered the CPU's clock {host.thermal_throttles:,} times since the "
-                "system started."
+                f"The CPU has throttled {host.thermal_throttles:,} times because of heat since "
+                "the system started."
             ),
         )
 
@@ -376,7 +382,8 @@ def _memory(host: HostState) -> Iterator[Finding]:
         yield Finding(
             code="memory-low",
             severity=Severity.SPOILS,
-            message=f"Only {format_bytes(free)} of memory are free: pages are fetched again.",
+            message=f"Only {format_bytes(free)} of memory is free, so the system may evict pages "
+            "and read them again.",
             fix="top -o %MEM",
         )
     if host.swap_used_bytes is not None and host.swap_used_bytes > SWAPPED_BYTES:
@@ -384,8 +391,8 @@ def _memory(host: HostState) -> Iterator[Finding]:
             code="swap",
             severity=Severity.NOTE,
             message=(
-                f"{format_bytes(host.swap_used_bytes)} are swapped out: whoever touches them first "
-                "waits for the disk."
+                f"{format_bytes(host.swap_used_bytes)} is swapped out: its first use waits for "
+                "the disk."
             ),
         )
 

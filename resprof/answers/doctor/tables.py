@@ -20,8 +20,8 @@ from resprof.units import UNKNOWN, format_bytes, format_percent
 
 _CODE = Column(key="code", title="finding")
 _SEVERITY = Column(key="severity", title="effect")
-_MESSAGE = Column(key="message", title="what it is", form=Form.PROSE)
-_FIX = Column(key="fix", title="type this", form=Form.CODE)
+_MESSAGE = Column(key="message", title="description", form=Form.PROSE)
+_FIX = Column(key="fix", title="command", form=Form.CODE)
 
 
 def doctor_tables(environment: Environment, result: DoctorResult) -> list[Table]:
@@ -36,12 +36,12 @@ def doctor_tables(environment: Environment, result: DoctorResult) -> list[Table]
                 (_CODE, _SEVERITY, _MESSAGE),
                 result.rows,
                 name="found",
-                title="What would spoil a measurement",
+                title="What makes benchmarks noisy here",
                 subtitle="; ".join(effects),
             )
         )
     if mended:
-        tables.append(tabulate((_CODE, _FIX), mended, name="fixes", title="What to do about it"))
+        tables.append(tabulate((_CODE, _FIX), mended, name="fixes", title="How to fix it"))
     return tables
 
 
@@ -51,7 +51,7 @@ def findings_table(result: DoctorResult) -> Table:
         (_CODE, _SEVERITY, _MESSAGE, _FIX),
         result.rows,
         name="findings",
-        title="What would spoil a measurement",
+        title="What makes benchmarks noisy here",
     )
 
 
@@ -59,13 +59,13 @@ def _machine_table(environment: Environment, result: DoctorResult) -> Table:
     return tabulate(
         (
             Column(key="about", title="about", value=lambda fact: fact[0]),
-            Column(key="value", title="as found", form=Form.PROSE, value=lambda fact: fact[1]),
+            Column(key="value", title="value", form=Form.PROSE, value=lambda fact: fact[1]),
         ),
         _facts(environment, result),
         name="machine",
-        title="What this machine is",
+        title="This machine",
         subtitle=f"{environment.date}, resprof {environment.resprof or UNKNOWN}",
-        notes=() if result.rows else ("Nothing was found that would spoil a measurement.",),
+        notes=() if result.rows else ("Found nothing that makes benchmarks noisy.",),
     )
 
 
@@ -85,7 +85,9 @@ def _facts(environment: Environment, result: DoctorResult) -> Iterator[tuple[str
     else:
         yield (
             "GPU",
-            "torch was not there to look" if environment.torch is None else "none that torch sees",
+            ("unknown, because torch is missing")
+            if environment.torch is None
+            else "none visible to torch",
         )
     if environment.torch is not None and result.failure is not None:
         yield "GPU check", result.failure

@@ -26,7 +26,15 @@ from resprof.counting.reconcile import TORCHVISION, ToolFigure, reconcile, torch
 from resprof.errors import Note, UsageError
 from resprof.model.architecture import Architecture
 from resprof.model.networks import describe, resolve
-from resprof.model.published import Claim, Verdict, deviation, judge, paper_claim, unit_scale
+from resprof.model.published import (
+    Claim,
+    Verdict,
+    deviation,
+    judge,
+    paper_claim,
+    rounded_and_truncated,
+    unit_scale,
+)
 from resprof.model.recipe import Mode
 from resprof.render.answer import Answer
 from resprof.render.table import Column, Form, Origin, Table, record, tabulate
@@ -268,8 +276,8 @@ def elsewhere(cost: NetworkCost) -> str | None:
         if tool.per_mac == 1 and tool.value
     )
     return (
-        f"{which} states {stated.printed} GFLOPS, which are MACs. Others add batch norm, ReLU, "
-        f"pools or biases to the same network: {printed}."
+        f"{which} reports {stated.printed} GFLOPS, meaning MACs. Other tools also count batch "
+        f"norm, ReLU, pools or biases: {printed}."
     )
 
 
@@ -435,24 +443,28 @@ def paper_notes(result: FlopsResult) -> tuple[str, ...]:
     return () if result.paper is None else (paper_sentence(result.paper),)
 
 
-_HOW_DIGITS_ARISE = {
-    Verdict.EXACTLY: "the digits are exact",
-    Verdict.BOTH: "its digits arise by rounding and by truncation alike",
-    Verdict.ROUNDING: "its digits arise by rounding, not by truncation",
-    Verdict.TRUNCATION: "its digits arise by truncation, not by rounding",
-    Verdict.DIFFERS: "its digits arise neither by rounding nor by truncation",
+_HOW_IT_WAS_PRINTED = {
+    Verdict.EXACTLY: "the paper prints it exactly",
+    Verdict.BOTH: "rounding {ours} and cutting it off both give {printed}",
+    Verdict.ROUNDING: "the paper rounded {ours} to {printed}; truncation would give {truncated}",
+    Verdict.TRUNCATION: "the paper cut {ours} to {printed}; rounding would give {rounded}",
+    Verdict.DIFFERS: "neither rounding ({rounded}) nor truncation ({truncated}) gives {printed}",
 }
 
 
 def paper_sentence(paper: PaperFigure) -> str:
-    """One sentence: printed, ours, deviation, and how the digits arise."""
+    """One sentence: printed, ours, deviation, and whether the paper rounded or cut off."""
     claim = paper.claim
+    ours = units.significant(paper.ours, 4)
+    rounded, truncated = rounded_and_truncated(claim.printed, Fraction(repr(paper.ours)))
+    how = _HOW_IT_WAS_PRINTED[paper.verdict].format(
+        ours=ours, printed=claim.printed, rounded=rounded, truncated=truncated
+    )
     counted_for = "" if claim.kind == "params" else " for a forward pass of one image"
     side = "above" if paper.deviation >= 0 else "below"
     return (
-        f"The paper ({claim.where}) prints {claim.printed} {claim.unit}{counted_for}; ours, "
-        f"{units.significant(paper.ours, 4)}, is {units.format_percent(abs(paper.deviation))} "
-        f"{side}; {_HOW_DIGITS_ARISE[paper.verdict]}."
+        f"The paper ({claim.where}) prints {claim.printed} {claim.unit}{counted_for}; our count, "
+        f"{ours}, is {units.format_percent(abs(paper.deviation))} {side}: {how}."
     )
 
 
@@ -541,12 +553,12 @@ def overview_table(results: Sequence[FlopsResult]) -> Table:
         results,
         name="networks",
         title=f"{len(results)} networks, counted",
-        subtitle="one image of the family's size, forward",
+        subtitle="one image at the family's default size, forward",
         notes=(
             CONVENTION,
             (
-                "Backward counts both gradients of every layer but the image's. Elements are the "
-                "values that all layers together write in forward."
+                "Backward counts the input and weight gradients of every layer, without the "
+                "gradient of the image. Elements: the values that all layers write in forward."
             ),
         ),
     )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 _GROUPED = (
-    "not held against us: torch's counter ignores groups in the gradient of a grouped "
-    "convolution's weights (pytorch issue 183405)"
+    "not counted as a difference: torch's counter ignores groups in the weight gradient of a "
+    "grouped convolution (pytorch issue 183405)"
 )
 
 
@@ -88,7 +88,7 @@ def _forward(
         if expected.get(layer) != found.get(layer)
     )
     agrees = not differing and theirs.forward_macs == cost.total.macs
-    explanation = f"{len(found)} layers, each the same integer"
+    explanation = f"{len(found)} layers, all equal as integers"
     if not agrees:
         shown = ", ".join(differing[:3]) + (" ..." if len(differing) > 3 else "")
         explanation = f"{len(differing)} layers differ: {shown}"
@@ -106,7 +106,7 @@ def _forward(
 def _backward(theirs: WitnessCount, cost: NetworkCost) -> WitnessCheck:
     grouped = cost.architecture.groups > 1
     agrees = theirs.backward_macs == cost.total.backward_macs
-    same = "both gradients of every layer but the image's"
+    same = "input and weight gradients of every layer, without the gradient of the image"
     return WitnessCheck(
         witness=f"torch {theirs.version}",
         counts="backward",
@@ -134,7 +134,7 @@ def check_table(result: FlopsResult, *, as_sheet: bool = False) -> Table:
         after_model(result, _COLUMNS) if as_sheet else _COLUMNS,
         result.check or (),
         name=f"check-{result.model}",
-        title=f"{result.model}: counted again by others",
+        title=f"{result.model}: cross-checked with other counters",
         subtitle="MACs of convolutions and fully connected layers, one image, layer by layer",
     )
 
@@ -159,14 +159,14 @@ def reconcile_table(result: FlopsResult, *, as_sheet: bool = False) -> Table:
         Column(key="calls_it", title="calls it", priority=2),
         value,
         *([of_sibling] if sibling or as_sheet else ()),
-        Column(key="terms", title="how it arises", form=Form.PROSE, value=_how),
+        Column(key="terms", title="breakdown", form=Form.PROSE, value=_how),
     )
     return tabulate(
         after_model(result, columns) if as_sheet else columns,
         result.reconcile or (),
         name=f"reconcile-{result.model}",
-        title=f"What other tools print for {result.model}, and why",
-        subtitle="the exact number that each reports for one image, forward, in eval mode",
+        title=f"What other tools report for {result.model}, and why",
+        subtitle="exact numbers for one image, forward, in eval mode",
         notes=_reconcile_notes(result),
     )
 
@@ -184,7 +184,7 @@ def _how(figure: ToolFigure) -> str:
 
 def _reconcile_notes(result: FlopsResult) -> tuple[str, ...]:
     ours = units.format_count(result.total.cost.macs // result.batch)
-    notes = (f"MACs are ours: {ours} for {result.model}.", *paper_notes(result))
+    notes = (f"MACs: our count, {ours} for {result.model}.", *paper_notes(result))
     sibling = result.sibling
     if sibling is None:
         return notes
@@ -192,5 +192,5 @@ def _reconcile_notes(result: FlopsResult) -> tuple[str, ...]:
     more = "more" if sibling.extra_macs >= 0 else "less"
     return (
         *notes,
-        f"torchvision's network of that name is {sibling.model}, which needs {extra} MACs {more}.",
+        f"torchvision's network of that name is {sibling.model}, with {extra} {more} MACs.",
     )

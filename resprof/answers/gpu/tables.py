@@ -53,7 +53,7 @@ def validation_table(result: ValidationResult) -> Table:
         ),
         result.rows,
         name="validation",
-        title=f"Predicted against measured live memory, on {device_name(result.environment)}",
+        title=f"Live memory, predicted vs measured, on {device_name(result.environment)}",
         subtitle=describe(result.environment),
         notes=(
             (
@@ -61,8 +61,8 @@ def validation_table(result: ValidationResult) -> Table:
                 f"error is {format_deviation(worst).removeprefix('+')}."
             ),
             (
-                "Bytes of live tensors at their most, in setup and two steps. The judge is torch's "
-                "CPU profiler without the temporaries of CPU kernels."
+                "Peak bytes of live tensors over setup and two steps. The reference is torch's "
+                "CPU profiler, without the temporaries of CPU kernels."
             ),
         ),
     )
@@ -96,20 +96,20 @@ def _levels_table(
     """A row for each workload and level; ``why`` adds the column of what was not measured."""
     judged = [row.within for row in result.rows if row.within is not None]
     failure = Column(
-        key="failure", title="why not", form=Form.PROSE, value=lambda row: row[0].failure
+        key="failure", title="reason", form=Form.PROSE, value=lambda row: row[0].failure
     )
     return tabulate(
         (*_LEVEL_COLUMNS, *([failure] if why else [])),
         rows,
         name="validation",
-        title=f"Predicted against measured GPU memory, {calibration_text(result.calibrated_on)}",
+        title=f"GPU memory, predicted vs measured, {calibration_text(result.calibrated_on)}",
         subtitle=describe(result.environment) if result.environment else "",
         notes=(
             (
-                f"Allocated: {sum(judged)} of {len(judged)} within {100 * result.tolerance:g}%, "
-                f"which is claimed from batch {result.held_from_batch} on."
+                f"Allocated: {sum(judged)} of {len(judged)} within {100 * result.tolerance:g}%; "
+                f"the tolerance applies from batch {result.held_from_batch} up."
             ),
-            "Peaks over setup and two steps, in a process of its own for each workload.",
+            "Peaks over setup and two steps; each workload ran in its own process.",
         ),
     )
 
@@ -149,10 +149,10 @@ def _events_table(result: GpuValidationResult) -> Table:
             _MODEL,
             _recipe(_whole_recipe),
             _of_match("matched", "matched"),
-            *_unmatched("only_gpu", "only GPU"),
+            *_unmatched("only_gpu", "GPU only"),
             _of_match("unexplained_bytes", "unexplained", Form.BYTES),
-            *_unmatched("only_predicted", "only predicted"),
-            _of_match("lifetimes_differ", "other lifetime"),
+            *_unmatched("only_predicted", "predicted only"),
+            _of_match("lifetimes_differ", "other lifetimes"),
             Column(
                 key="replay_exact",
                 title="replay exact",
@@ -161,13 +161,16 @@ def _events_table(result: GpuValidationResult) -> Table:
         ),
         [row for row in result.rows if row.match is not None],
         name="events",
-        title="Recorded allocations beside the traced ones",
+        title="Allocations, recorded vs traced",
         notes=(
             (
-                "Only GPU: workspaces and reserves, of which nothing was predicted here; "
-                "unexplained are those outside of convolutions, batch norms and matrix multiplies."
+                "GPU only: workspaces and reserves, which were not predicted here; unexplained: "
+                "those outside convolutions, batch norms and matrix multiplies."
             ),
-            "Replay: the recorded requests through the model of the allocator.",
+            (
+                "Replay exact: the allocator model, fed with the recorded requests, gives the "
+                "recorded peaks and segments."
+            ),
         ),
     )
 
@@ -222,14 +225,14 @@ def largest_table(result: GpuValidationResult) -> Table:
         ),
         result.largest,
         name="largest",
-        title="The largest batch, predicted and found",
+        title="Largest batch, predicted vs measured",
         subtitle=calibration_text(result.calibrated_on),
         notes=(
             f"{within} of {len(result.largest)} within {100 * result.tolerance:g}%.",
             (
-                "Predicted for the device's memory less the CUDA context and nothing else. Each "
-                "batch was tried in a process of its own; what other processes had in use before, "
-                "they took from it."
+                "Predicted for the device's memory minus the CUDA context only. Each batch was "
+                "tried in its own process; memory that other processes used was not available to "
+                "it."
             ),
             *(sentence for check in result.largest for sentence in _caveats(check)),
         ),
@@ -239,21 +242,19 @@ def largest_table(result: GpuValidationResult) -> Table:
 def _caveats(check: LargestBatchCheck) -> Iterator[str]:
     if check.unproven:
         yield (
-            f"{check.model}: unproven, since a tensor passes 2^31 elements at the predicted batch."
+            f"{check.model}: not verified, because a tensor exceeds 2^31 elements at the "
+            "predicted batch."
         )
     if check.fits_above:
         above = ", ".join(str(batch) for batch in check.fits_above)
-        yield (
-            f"{check.model}: fitting is not monotone here; {check.failing_batch} fails, {above} "
-            "would fit."
-        )
+        yield (f"{check.model}: not monotone: {check.failing_batch} fails, but {above} would fit.")
     if check.bound_hit:
-        yield f"{check.model}: the search ended at its bound of {check.most_tries} tries."
+        yield f"{check.model}: the search stopped at its limit of {check.most_tries} tries."
     starts = [tried.start_bytes for tried in check.tries]
     if starts and min(starts) < max(starts):
         yield (
-            f"{check.model}: what was in use before a try varied by "
-            f"{format_bytes(max(starts) - min(starts))}; other processes came or went."
+            f"{check.model}: memory in use before a try varied by "
+            f"{format_bytes(max(starts) - min(starts))}; other processes started or ended."
         )
 
 

@@ -50,7 +50,7 @@ from resprof.model.recipe import (
     train,
 )
 
-_ANOTHER = "keep a folder for each: resprof validate --device cuda --keep FOLDER"
+_ANOTHER = "use one folder for each: resprof validate --device cuda --keep FOLDER"
 
 
 def refuse_kept(folder: Path) -> None:
@@ -58,7 +58,7 @@ def refuse_kept(folder: Path) -> None:
     first = min(folder.glob("*.jsonl"), default=None)
     if first is not None:
         raise UsageError(
-            f"{printable_path(first)} is there already",
+            f"{printable_path(first)} already exists",
             hint="name an empty folder with --keep",
         )
 
@@ -79,22 +79,22 @@ def kept_histories(folder: Path) -> tuple[MemoryHistory, ...]:
     if not kept:
         raise UsageError(
             f"no histories in {printable_path(folder)}",
-            hint="keep some: resprof validate --device cuda --keep FOLDER",
+            hint="record some: resprof validate --device cuda --keep FOLDER",
         )
     first = next(iter(kept))
     of_workload: dict[Workload, Path] = {}
     for file, history in kept.items():
         if _device(history) != _device(kept[first]):
             raise UsageError(
-                f"{printable_path(first)} and {printable_path(file)} are of another GPU or torch "
-                "each",
+                f"{printable_path(first)} and {printable_path(file)} were recorded on different "
+                "GPUs or torch versions",
                 hint=_ANOTHER,
             )
         same = of_workload.setdefault(history.workload, file)
         if same != file:
             raise UsageError(
-                f"{printable_path(same)} and {printable_path(file)} are of one workload",
-                hint=f"take one of them away, or {_ANOTHER}",
+                f"{printable_path(same)} and {printable_path(file)} record the same workload",
+                hint=f"remove one of them, or {_ANOTHER}",
             )
     return tuple(kept.values())
 

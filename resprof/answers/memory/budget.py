@@ -141,9 +141,9 @@ def _trace_for_all_batches(architecture: Architecture, recipe: Recipe) -> Trace:
     trace = trace_workload(architecture, replace(recipe, batch=_SEARCHED_FROM))
     if len(trace.batches) == 1:
         raise UsageError(
-            f"the events of {architecture.id} are not the same at every batch size with this "
-            "recipe, so no largest one can be searched",
-            hint="ask for one batch size: resprof memory --batch N",
+            f"with this recipe {architecture.id} runs different operations at different batch "
+            "sizes, so the largest batch cannot be searched",
+            hint="predict one batch size: resprof memory --batch N",
         )
     return trace
 
@@ -199,8 +199,8 @@ _BUDGET_COLUMNS = (
     _peak_column(Level.ALLOCATED, 3),
     _peak_column(Level.RESERVED, 2),
     _peak_column(Level.PROCESS, 2),
-    bytes_column("short_bytes", "one more lacks", 1),
-    Column(key="max_proven_batch", title="below 2^31", form=Form.COUNT, priority=4),
+    bytes_column("short_bytes", "batch + 1 misses by", 1),
+    Column(key="max_proven_batch", title="32-bit safe", form=Form.COUNT, priority=4),
 )
 
 
@@ -211,7 +211,7 @@ _BUDGETED = (
     recipe_column("precision"),
     recipe_column("memory_format", "layout"),
     Column(key="training", title="optimizer", value=lambda result: training_text(result.recipe)),
-    bytes_column("total_bytes", "in all", value=lambda result: result.limit.total_bytes),
+    bytes_column("total_bytes", "total", value=lambda result: result.limit.total_bytes),
     bytes_column("limit_bytes", "budget"),
 )
 """What a row of a CSV file needs beside the answer, to stand among those of others."""
@@ -241,12 +241,12 @@ def _budget_table(results: Sequence[BudgetResult], before: Sequence[Column]) -> 
         ),
         [(result, row) for result in results for row in result.rows],
         name="budget",
-        title=f"The largest batch within {format_bytes(limit.total_bytes)}, predicted",
+        title=f"Largest batch within {format_bytes(limit.total_bytes)}, predicted",
         subtitle=f"{recipe_text(results[0].recipe, batch=False)}; "
         f"{calibration_text(results[0].calibrated_on)}",
         notes=(
             _limit_sentence(limit),
-            "Below 2^31: the largest at which every tensor has fewer elements than that.",
+            "32-bit safe: largest batch with every tensor below 2^31 elements.",
             *(sentence for result in results for sentence in _answers(result)),
         ),
     )
@@ -262,22 +262,20 @@ def grid_table(result: BudgetResult) -> Table:
             Column(key="optimizer", title="optimizer"),
             batch_column("max_batch", "largest"),
             batch_column("max_batch_multiple_of_8", "multiple of 8", 2),
-            Column(key="unproven", title="unproven", priority=3),
+            Column(key="unproven", title="not verified", priority=3),
         ),
         result.grid or (),
         name=f"grid-{result.model}",
-        title=f"{result.model}: the largest batch by recipe, predicted",
+        title=f"{result.model}: largest batch by recipe, predicted",
         subtitle="default allocator; otherwise as above",
     )
 
 
 def _limit_sentence(limit: BudgetLimit) -> str:
     return (
-        f"The budget: {format_bytes(limit.total_bytes)} in all, less "
-        f"{format_bytes(limit.context_bytes)} context, "
-        f"{format_bytes(limit.used_bytes)} in use and "
-        f"{format_bytes(limit.margin_bytes)} margin, leaves "
-        f"{format_bytes(limit.limit_bytes)}."
+        f"Budget: {format_bytes(limit.total_bytes)} minus {format_bytes(limit.context_bytes)} "
+        f"context, {format_bytes(limit.used_bytes)} in use and "
+        f"{format_bytes(limit.margin_bytes)} margin leaves {format_bytes(limit.limit_bytes)}."
     )
 
 
@@ -289,14 +287,23 @@ def _answers(result: BudgetResult) -> Iterator[str]:
             yield f"{where}: not even a batch of one fits."
         if row.unproven:
             yield (
-                f"{where}: {row.max_batch} is unproven, since a tensor passes 2^31 elements there; "
-                f"below that the largest is {row.max_proven_batch}."
+                f"{where}: {row.max_batch} is not verified, because a tensor exceeds 2^31 "
+                f"elements there; the largest 32-bit safe batch is {row.max_proven_batch}."
             )
         if row.checked.fits_above:
             above = ", ".join(str(batch) for batch in row.checked.fits_above)
-            yield f"{where}: fitting is not monotone here; {above} would fit too."
-    checked = result.rows[0].checked
-    yield f"{result.model}: every batch from {checked.first} to {checked.last} was replayed."
+            yield f"{where}: not monotone: {above} would fit too."
+    yield f"{result.model}, {_checked_text(result.rows[0])}"
+
+
+def _checked_text(row: BudgetRow) -> str:
+    """Which batch sizes around the answer were replayed, and what came out."""
+    checked, largest = row.checked, row.max_batch
+    where = f"{row.allocator} allocator, checked exactly:"
+    if checked.fits_above:
+        return f"{where} every batch from {checked.first} to {checked.last}."
+    fit = f"{checked.first} to {largest} fit, " if largest else ""
+    return f"{where} {fit}{largest + 1} to {checked.last} do not{'' if fit else ' fit'}."
 
 
 def budget_answer(

@@ -30,8 +30,8 @@ from resprof.render.table import Column, Form, Origin, Table, tabulate
 
 _SPARE = Note(
     code="spare",
-    message="the device has memory to spare: where it is short, cached segments are given back and "
-    "less is reserved; resprof budget says what fits",
+    message="the device has memory to spare; under pressure the allocator gives cached segments "
+    "back and reserves less; resprof budget shows what fits",
 )
 
 
@@ -61,10 +61,10 @@ _STAGE_COLUMNS = (
     bytes_column("at_peak_bytes", "at the peak"),
 )
 _WHAT_IT_IS = {
-    Level.REQUESTED: "what tensors asked for",
-    Level.ALLOCATED: "the blocks that hold them: torch.cuda.max_memory_allocated",
-    Level.RESERVED: "the segments that hold those: torch.cuda.max_memory_reserved",
-    Level.PROCESS: "with the CUDA context: what the driver shows",
+    Level.REQUESTED: "bytes that tensors request",
+    Level.ALLOCATED: "rounded up to blocks: torch.cuda.max_memory_allocated",
+    Level.RESERVED: "segments reserved for the blocks: torch.cuda.max_memory_reserved",
+    Level.PROCESS: "plus the CUDA context: what the driver shows",
 }
 
 
@@ -155,7 +155,7 @@ def _peak_table(result: MemoryResult) -> Table:
             bytes_column("low_bytes", "from", 1, lambda level: level.of(result.band.low)),
             bytes_column("high_bytes", "to", 1, lambda level: level.of(result.band.high)),
             Column(
-                key="what", title="what it is", form=Form.PROSE, priority=2, value=_WHAT_IT_IS.get
+                key="what", title="description", form=Form.PROSE, priority=2, value=_WHAT_IT_IS.get
             ),
         ),
         Level,
@@ -182,7 +182,7 @@ def _kinds_table(result: MemoryResult) -> Table:
         ),
         result.at_peak,
         name=f"at-peak-{result.model}",
-        title="What is live at the allocated peak",
+        title="What fills memory at the peak",
     )
 
 
@@ -190,7 +190,7 @@ def _stages_table(result: MemoryResult) -> Table:
     kept = (
         "kept for backward, live at the end of forward, without parameters and input"
         if result.recipe.mode is Mode.TRAIN
-        else "the largest live set of each stage; in all, that of the whole network"
+        else "the largest live set of each stage; the total is that of the whole network"
     )
     return tabulate(
         (
@@ -223,7 +223,10 @@ def _phases_table(result: MemoryResult) -> Table:
                 lambda phase: phase.peak.allocated_bytes,
             ),
             bytes_column(
-                "end_allocated_bytes", "left allocated", 1, lambda phase: phase.end.allocated_bytes
+                "end_allocated_bytes",
+                "allocated at the end",
+                1,
+                lambda phase: phase.end.allocated_bytes,
             ),
             bytes_column(
                 "peak_reserved_bytes", "peak reserved", 2, lambda phase: phase.peak.reserved_bytes
@@ -231,7 +234,7 @@ def _phases_table(result: MemoryResult) -> Table:
         ),
         result.phases,
         name=f"timeline-{result.model}",
-        title="The course of it",
+        title=_phases_title(result),
     )
 
 
@@ -249,3 +252,9 @@ def memory_answer(
         ),
         sheets=lambda: [memory_sheet(results)],
     )
+
+
+def _phases_title(result: MemoryResult) -> str:
+    if result.recipe.mode is Mode.INFER:
+        return "Memory over two forward passes"
+    return "Memory over two training steps"

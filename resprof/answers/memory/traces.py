@@ -72,7 +72,7 @@ def trace_workload(
     if recipe.engine is not Engine.EAGER:
         raise UsageError(
             f"memory with --engine {recipe.engine} cannot be predicted",
-            hint="leave out --engine: what is predicted is eager",
+            hint="leave out --engine: predictions are for eager mode",
         )
     architecture = _sized(architecture, recipe)
     key = trace_key(architecture, recipe)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
 from operator import attrgetter
@@ -14,7 +13,7 @@ from resprof.answers.paper.evaluation import CountNetwork, Evaluator
 from resprof.counting.cost import NetworkCost, count
 from resprof.errors import UsageError, printable
 from resprof.model.networks import resolve
-from resprof.model.published import CheckedClaim, Claim, Verdict, claims, notes
+from resprof.model.published import CheckedClaim, Claim, claims, count_verdicts, notes
 from resprof.render.answer import Answer, Rows
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 
@@ -73,7 +72,7 @@ _PAPER = 'He et al. 2015, "Deep Residual Learning for Image Recognition" (arXiv 
 _CLAIM = (
     Column(key="id", title="claim"),
     Column(key="where", title="where", priority=5),
-    Column(key="statement", title="what it says", form=Form.PROSE),
+    Column(key="statement", title="statement", form=Form.PROSE),
     Column(
         key="printed",
         title="printed",
@@ -84,21 +83,20 @@ _CLAIM = (
     Column(key="unit", title="unit"),
     Column(key="ours", title="ours", form=Form.PROSE, origin=Origin.COUNTED),
     Column(key="verdict", title="verdict"),
-    Column(key="explanation", title="how it arises", form=Form.PROSE),
+    Column(key="explanation", title="explanation", form=Form.PROSE),
 )
 
 
 def claims_table(claims: Sequence[CheckedClaim]) -> Table:
     """Each claim in a row: what is printed, what we get, and how the two stand."""
-    verdicts = Counter(claim.verdict for claim in claims)
-    counts = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict if verdicts[verdict])
+    counts = count_verdicts(claim.verdict for claim in claims)
     return tabulate(
         _CLAIM,
         claims,
         name="paper",
-        title=f"What the paper says in figures, computed again: {len(claims)} claims",
+        title=f"Numbers in the paper, checked: {len(claims)} claims",
         subtitle=_PAPER,
-        notes=(f"In all: {counts}.", CONVENTION),
+        notes=(f"Total: {counts}.", CONVENTION),
     )
 
 

@@ -42,9 +42,9 @@ def _by_input_size(_: Claim, count: CountNetwork) -> Finding:
         ours=f"off in {len(wrong)} of {len(excess)} nets",
         verdict=judge_parts(*(times == 1 for times in excess.values())),
         explanation=(
-            "it is the size of the output that counts: a convolution of stride 2 comes out 4 times "
-            f"too dear. Over all convolutions: {too_much or 'none'}; exact where nothing strides: "
-            f"{listing(exact) or 'none'}."
+            "the output size matters: counted at the input size, a convolution of stride 2 comes "
+            f"out 4 times too expensive. Over all convolutions: {too_much or 'none'}; exact "
+            f"where nothing strides: {listing(exact) or 'none'}."
         ),
     )
 
@@ -74,8 +74,8 @@ def _fifty_for_34(_: Claim, count: CountNetwork) -> Finding:
         ours=float(times["option B"]),
         verdict=judge_parts(*(abs(value - 1) <= SIMILAR for value in times.values())),
         explanation=(
-            f"ResNet-50 over ResNet-34 in MACs and parameters: {parts}; the same is taken as "
-            f"within {float(SIMILAR):.0%}, and time is for a measurement to say."
+            f'ResNet-50 over ResNet-34 in MACs and parameters: {parts}; "the same" means '
+            f"within {float(SIMILAR):.0%}; time has to be measured."
         ),
     )
 
@@ -105,7 +105,7 @@ def _projections_double(claim: Claim, count: CountNetwork) -> Finding:
         claim,
         _block_ratio("resnet50", count),
         f"a projection in place of identity multiplies a block's weights and MACs: {blocks}",
-        f"Whole nets, parameters and training MACs: {nets}; time is for a measurement to say.",
+        f"Whole nets, parameters and training MACs: {nets}; time has to be measured.",
     )
 
 

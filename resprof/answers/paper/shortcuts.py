@@ -161,8 +161,8 @@ def _option_used(_: Claim, count: CountNetwork) -> Finding:
         ours=listing(f"{net}: {' or '.join(options) or 'none'}" for net, options in every.items()),
         verdict=Verdict.NOT_CHECKABLE if consistent else Verdict.DIFFERS,
         explanation=(
-            "the options whose MACs (CIFAR: parameters) give the digits of Table 1 and Table 6, by "
-            "rounding or truncation; which option an experiment ran is not for a count to prove."
+            "the options whose MACs (CIFAR: parameters) give the digits of Table 1 and Table 6, "
+            "by rounding or truncation; counting cannot prove which option an experiment used."
         ),
     )
 
@@ -213,7 +213,7 @@ def _similar(_: Claim, count: CountNetwork) -> Finding:
         verdict=judge_parts(abs(size - 1) <= SIMILAR, abs(time - 1) <= SIMILAR),
         explanation=(
             f"bottleneck over basic block on 56x56: weights {format_count(bottleneck[0])} / "
-            f"{format_count(basic[0])} = {ratio(size)}, MACs {ratio(time)}; similar is taken as "
+            f'{format_count(basic[0])} = {ratio(size)}, MACs {ratio(time)}; "similar" means '
             f"within {float(SIMILAR):.0%}."
         ),
     )

@@ -68,7 +68,7 @@ def _data_sets(claim: Claim, count: CountNetwork) -> Finding:
     train, validation, test = (int(images) for images in json.loads(claim.printed))
     classes = count("resnet50-B").architecture.classes
     return not_checkable(
-        f"the data set is not here; by these figures each of {classes} classes has "
+        f"the data set is not included; by these numbers each of {classes} classes has "
         f"{train / classes:g} images for training on average, {validation / classes:g} for "
         f"validation and {test / classes:g} for test."
     )
@@ -97,7 +97,7 @@ def _three_times(claim: Claim, count: CountNetwork) -> Finding:
     macs = images * training_macs(count("plain34").total)
     return reference(
         f"{format_count(iterations)} iterations, {images / _settings('train.data')[0]:g} epochs, "
-        f"{mac(macs)} for plain-34; how well it then does takes training to see."
+        f"{mac(macs)} for plain-34; its accuracy can only be found by training."
     )
 
 

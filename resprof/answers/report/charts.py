@@ -58,7 +58,8 @@ def batch_charts(environment: Environment, results: Sequence[BenchResult]) -> It
             yield Chart(
                 name=slug("-".join(names)),
                 title=f"{title}, measured on {device_kind(environment)} {device_name(environment)}",
-                subtitle=f"{recipe_text(recipe, batch=False)}; bars are intervals for the median",
+                subtitle=f"{recipe_text(recipe, batch=False)}; bars: confidence intervals of the "
+                "median",
                 kind=ChartKind.LINES,
                 x=_BATCH,
                 y=axis,
@@ -195,10 +196,9 @@ def memory_chart(curves: Sequence[Sequence[MemoryResult]], fits: Sequence[Fit]) 
     return Chart(
         name=f"memory-{slug(first.model)}",
         title=f"{first.model}: GPU memory against batch, predicted",
-        subtitle="tensors at their most and the CUDA context; what the allocator caches beside "
-        "them goes where memory is short; "
-        f"{calibration_text(first.calibrated_on)}; a device's memory as its vendor published it"
-        f"{_kept_free(fits)}",
+        subtitle="peak of tensors plus the CUDA context; cached memory is not counted: the "
+        f"allocator gives it back under pressure; {calibration_text(first.calibrated_on)}; "
+        f"device memory as published by the vendor{_kept_free(fits)}",
         kind=ChartKind.LINES,
         x=Axis(key="batch", title="batch", form=Form.COUNT, log=True),
         y=Axis(key="needed_bytes", title="memory needed", form=Form.BYTES, log=True),
@@ -248,7 +248,7 @@ def roofline_chart(result: RooflineResult) -> Chart:
     )
     phases = (
         Series(
-            name=f"{phase} at most",
+            name=f"bound of {phase}",
             origin=Origin.PREDICTED,
             points=tuple(
                 Point(x=row.flops / row.bytes, y=row.flops / row.least_time_s, label=row.stage)
@@ -276,8 +276,8 @@ def roofline_chart(result: RooflineResult) -> Chart:
 
 
 _NOTE = (
-    "Each kind of bar adds up to 100% with what belongs to no stage: the loss and the update of "
-    "the weights."
+    "Each kind of bar adds up to 100% together with the loss and the weight update, which belong "
+    "to no stage."
 )
 
 
@@ -356,10 +356,10 @@ def timeline_chart(timeline: MemoryTimeline) -> Chart:
     reserved = tuple(Point(x=each.event, y=each.most.reserved_bytes) for each in timeline.points)
     return Chart(
         name=f"timeline-{slug(timeline.model)}",
-        title=f"{timeline.model}: the course of GPU memory over {_steps(timeline)}, predicted",
+        title=f"{timeline.model}: GPU memory over {_steps(timeline)}, predicted",
         subtitle=recipe_text(timeline.recipe),
         kind=ChartKind.TIMELINE,
-        x=Axis(key="event", title="allocations and frees, one after the other", form=Form.COUNT),
+        x=Axis(key="event", title="allocations and frees, in order", form=Form.COUNT),
         y=Axis(key="bytes", title="memory", form=Form.BYTES),
         series=(
             Series(name="allocated", origin=Origin.PREDICTED, points=allocated),

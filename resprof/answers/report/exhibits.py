@@ -39,14 +39,14 @@ _FIGURES = (
     (
         "table1",
         "GMAC",
-        'What the paper calls "FLOPs", for every form of its networks',
-        "published beside counted: the FLOPs of the paper",
+        'The paper\'s "FLOPs" for every form of its networks',
+        "published vs counted: the FLOPs of the paper",
     ),
     (
         "table6",
         "M",
-        "What the paper prints as parameters of its CIFAR networks",
-        "published beside counted: the parameters of its CIFAR networks",
+        "The paper's parameter counts of its CIFAR networks",
+        "published vs counted: the parameters of its CIFAR networks",
     ),
 )
 
@@ -65,7 +65,7 @@ def counted_exhibits(counted: Counted) -> Iterator[Exhibit]:
     """Networks, stages and claims in tables, and what networks cost in a chart."""
     networks = counted.networks
     overview = flops_tables.overview_table(networks)
-    yield Exhibit.of("networks", overview, "counted: every network in a row")
+    yield Exhibit.of("networks", overview, "counted: one row per network")
     yield Exhibit(
         stem="stages",
         data=flops_tables.long_table(networks),
@@ -80,7 +80,7 @@ def counted_exhibits(counted: Counted) -> Iterator[Exhibit]:
     yield Exhibit.of(
         "paper",
         paper_tables.claims_table(counted.claims),
-        "published beside counted: every claim of the paper in figures",
+        "published vs counted: every number in the paper",
     )
     costs = costs_chart({family: chosen(networks, names) for family, names in _FAMILIES})
     yield Exhibit.of("charts/costs", costs, "counted: multiply-adds against parameters")
@@ -133,7 +133,7 @@ def predicted_exhibits(predicted: Predicted) -> Iterator[Exhibit]:
         summary="predicted: memory by stage",
     )
     assumptions = assumptions_table(predicted.assumptions)
-    yield Exhibit.of("assumptions", assumptions, "what predictions take for granted")
+    yield Exhibit.of("assumptions", assumptions, "assumptions behind the predictions")
     for chart, summary in _predicted_charts(predicted):
         yield Exhibit.of(f"charts/{chart.name}", chart, summary)
 
@@ -152,7 +152,7 @@ def _predicted_charts(predicted: Predicted) -> Iterator[tuple[Chart, str]]:
         limits = [fit for fit in fits if fit.device.id in _DRAWN_DEVICES]
         memory = memory_chart(predicted.curves(model), limits)
         yield memory, f"predicted: memory of {model} against batch"
-        yield timeline_chart(timeline), f"predicted: the course of memory of {model}"
+        yield timeline_chart(timeline), f"predicted: memory of {model} over time"
     for result in predicted.rooflines:
         yield roofline_chart(result), f"predicted: {result.model} under a roofline"
 

@@ -14,7 +14,7 @@ from resprof.model.recipe import Mode
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 from resprof.units import format_bytes, format_count, format_percent
 
-_FITS_TITLE = "The largest batch that fits, predicted"
+_FITS_TITLE = "Largest batch that fits, predicted"
 
 
 def fits_matrix(fits: Sequence[Fit], torch: str) -> Table:
@@ -66,7 +66,7 @@ def fits_table(fits: Sequence[Fit], torch: str) -> Table:
             ),
             batch_column(
                 "max_proven_batch",
-                "below 2^31",
+                "32-bit safe",
                 value=lambda fit: fit.answer and fit.answer.max_proven_batch,
             ),
             bytes_column(
@@ -93,17 +93,17 @@ def _fits_subtitle(fits: Sequence[Fit], torch: str) -> str:
 
 def _fits_notes(fits: Sequence[Fit]) -> Iterator[str]:
     lacking = dict.fromkeys(
-        (fit.device.name, fit.recipe.precision) for fit in fits if fit.answer is None
+        (fit.device.name, fit.recipe.precision.arithmetic) for fit in fits if fit.answer is None
     )
     for device in dict.fromkeys(device for device, _ in lacking):
-        needing = " and ".join(precision for each, precision in lacking if each == device)
-        yield f"\N{EM DASH}: {device} does not compute in the type of {needing}."
+        missing = " and ".join(rate for each, rate in lacking if each == device)
+        yield f"\N{EM DASH}: {device} has no {missing}."
     answers = [fit.answer for fit in fits if fit.answer is not None]
     unproven = [row.max_proven_batch for row in answers if row.unproven and row.max_proven_batch]
     if unproven:
         yield (
-            f"Above {format_count(min(unproven))} images a tensor passes 2^31 elements: kernels "
-            "count otherwise there, and such a batch is unproven."
+            f"Above {format_count(min(unproven))} images a tensor exceeds 2^31 elements; kernels "
+            "switch to 64-bit indexing there; not verified."
         )
     if any(row.max_batch == 0 for row in answers):
         yield "0: not even one image fits."
@@ -111,4 +111,4 @@ def _fits_notes(fits: Sequence[Fit]) -> Iterator[str]:
         f"{device.name} {format_bytes(device.memory_bytes)}"
         for device in dict.fromkeys(fit.device for fit in fits)
     )
-    yield f"Memory as the vendors print it, with 1 GB = 10^9 bytes: {memory}."
+    yield f"Device memory as published by the vendors, with 1 GB = 10^9 bytes: {memory}."

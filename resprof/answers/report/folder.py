@@ -34,9 +34,9 @@ class Manifest:
         for name in self.files:
             path = PurePosixPath(name)
             if not name.isprintable() or path.as_posix() != name or name == ".":
-                raise ValueError(f"{printable(name)} is no file")
+                raise ValueError(f"{printable(name)} is not a file")
             if path.is_absolute() or ".." in path.parts:
-                raise ValueError(f"{printable(name)} is not below the folder")
+                raise ValueError(f"{printable(name)} is not inside the folder")
 
 
 MANIFEST_FORMAT = FileFormat(
@@ -72,7 +72,8 @@ class ReportFolder:
         foreign = [name for name in files if name not in self.owned and (self.path / name).exists()]
         if foreign and not self.force:
             raise UsageError(
-                f"{printable_path(self.path / foreign[0])} exists and is not of an earlier report",
+                f"{printable_path(self.path / foreign[0])} exists and is not part of an earlier "
+                "report",
                 hint="name another folder with --out, or replace it with --force",
             )
 
@@ -149,7 +150,7 @@ def _refuse_in_the_way(top: Path, name: str) -> None:
     link = _first_link(top, name)
     if link is not None:
         raise UsageError(
-            f"{printable_path(link)} is a link, which a report does not follow",
+            f"{printable_path(link)} is a link, and a report does not follow links",
             hint="remove the link, or name another folder with --out",
         )
     for folder in (top / name).parents[: len(Path(name).parts) - 1]:

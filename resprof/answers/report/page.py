@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,7 +17,7 @@ from resprof.answers.report.content import MeasuredDevice, ReportContent
 from resprof.answers.report.exhibits import CHARTS, RESNETS, chosen, network_table
 from resprof.answers.report.fits import fits_matrix
 from resprof.model.architecture import StrideIn
-from resprof.model.published import Verdict
+from resprof.model.published import count_verdicts
 from resprof.model.recipe import Engine, MemoryFormat, Recipe, Workload
 from resprof.render.chart import slug
 from resprof.render.document import Document, Exhibit, Placed, Section
@@ -26,17 +25,17 @@ from resprof.render.formats import markdown
 from resprof.render.table import Column, Form, Origin, Table, tabulate
 
 _KINDS = (
-    "Four kinds of number never share a column. Published: printed by the paper or by a vendor. "
-    "Counted: exact integers from the architecture. Predicted: derived without running. Measured: "
-    "raw samples of a device. An em dash is unknown, zero is zero."
+    "Four kinds of number, never mixed in one column. Published: printed by the paper or a "
+    "vendor. Counted: exact integers from the architecture. Predicted: derived without running. "
+    "Measured: sampled on a device. An em dash means unknown; zero means zero."
 )
 _NAMES = (
     "resnet50 is the paper's network (v1), resnet50-v1.5 that of torchvision and MLPerf. -A, -B "
-    "and -C are the paper's shortcut options; without one it is the family's usual one."
+    "and -C are the paper's shortcut options; without a letter: the family's default."
 )
 _MEMORY = (
-    "Predicted from the operators of a step, traced without a GPU, and a model of the "
-    "caching allocator. What that assumes stands at the end."
+    "Predicted by tracing the operators of a step without a GPU and replaying them through a "
+    "model of the caching allocator. The assumptions are at the end of the page."
 )
 _FRONT = (*RESNETS[:3], "resnet50-v1.5", *RESNETS[3:])
 """The networks that people ask for."""
@@ -68,15 +67,14 @@ def _sections(content: ReportContent, exhibits: Exhibits) -> Iterator[Section]:
     if predicted is not None:
         yield Section(
             anchor="memory",
-            title="What fits where, and where memory goes",
+            title="What fits where, and what fills memory",
             text=(_MEMORY,),
             items=_placed(exhibits, "fits", "memory", "charts/memory-resnet50"),
         )
-    verdicts = Counter(claim.verdict for claim in counted.claims)
-    counts = ", ".join(f"{verdicts[each]} {each}" for each in Verdict if verdicts[each])
+    counts = count_verdicts(claim.verdict for claim in counted.claims)
     yield Section(
         anchor="paper",
-        title="What the paper claims, computed again",
+        title="Numbers in the paper, checked",
         text=(f"{len(counted.claims)} claims: {counts}.",),
         items=_placed(exhibits, "table1", "table6", "paper"),
     )
@@ -92,7 +90,7 @@ def _sections(content: ReportContent, exhibits: Exhibits) -> Iterator[Section]:
     if predicted is not None:
         yield Section(
             anchor="assumptions",
-            title="What predictions take for granted",
+            title="Assumptions behind the predictions",
             text=tuple(f"Rooflines: {note.message}" for note in predicted.roofline_notes),
             items=_placed(exhibits, "assumptions"),
         )
@@ -259,7 +257,7 @@ def speeds_table(devices: Sequence[MeasuredDevice]) -> Table:
         name="speeds-by-device" if several else "speeds",
         title=f"How fast it is{where}, measured",
         subtitle="" if several else describe(first),
-        notes=(f"The first {shown} of {len(speeds)}; all stand below.",)
+        notes=(f"The first {shown} of {len(speeds)}; all of them are below.",)
         if shown < len(speeds)
         else (),
     )
@@ -295,7 +293,7 @@ def index(exhibits: Iterable[Exhibit], *, front: Sequence[Table], drawn: bool) -
     lines = [
         "# resprof report",
         "",
-        "[index.html](index.html) is all of it on one page: download it, then open it.",
+        "[index.html](index.html) has everything on one page: download it, then open it.",
         "",
     ]
     lines += [_line(each, drawn=drawn) for each in exhibits]

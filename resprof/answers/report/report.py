@@ -157,14 +157,14 @@ def _predicted(networks: Sequence[str], tell: Tell) -> tuple[Predicted | None, l
     try:
         return predicted(networks, tell=tell), []
     except EnvironmentMissing as error:
-        return None, [f"nothing is predicted: {error.message}"]
+        return None, [f"no predictions: {error.message}"]
 
 
 def _removed(files: int) -> list[str]:
     if not files:
         return []
     what = "1 file" if files == 1 else f"{files} files"
-    return [f"removed what only an earlier report had: {what}"]
+    return [f"removed files of an earlier report: {what}"]
 
 
 def _first_table(devices: Sequence[MeasuredDevice]) -> Table | None:

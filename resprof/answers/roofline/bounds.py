@@ -314,21 +314,21 @@ def _row_key(per: Per | None, number: int, each: Pass) -> object:
 
 
 _UNFUSED = (
-    "Unfused: every operator is a pass that reads what it needs of its inputs once and writes its "
-    "results once, as torch runs them eagerly."
+    "Unfused: every operator is a pass that reads the inputs it needs once and writes its "
+    "results once, as torch does in eager mode."
 )
 _FUSED = (
-    "Fused: a convolution with the batch norm, ReLU and addition behind it is one pass, which "
-    "reads its input, its weights and the shortcut and writes the result."
+    "Fused: a convolution and the batch norm, ReLU and addition after it are one pass, which "
+    "reads its input, weights and shortcut and writes the result."
 )
 _FUSED_TRAINING = (
-    "Fused: batch norm with the ReLU and addition behind it is one pass, in backward too; a "
-    "convolution and each of its two gradients are passes of their own, since batch norm needs "
-    "figures of the whole batch first."
+    "Fused: batch norm and the ReLU and addition after it are one pass, in backward too; a "
+    "convolution and each of its two gradients are separate passes, because batch norm first "
+    "needs statistics of the whole batch."
 )
 _WHOLE = (
-    "Whole: no map leaves the chip; images, weights and results move once. At these rates nothing "
-    "is faster, whatever is fused or cached."
+    "Whole: no feature map leaves the chip; images, weights and results move once. At these "
+    "rates no fusion or caching can be faster."
 )
 
 
@@ -340,32 +340,34 @@ def conventions(recipe: Recipe, *, l2_bytes: int | None, cached: float) -> Itera
     training = recipe.mode is Mode.TRAIN
     yield Note(
         code="convention",
-        message="A pass takes at least its FLOPs over the peak rate or its bytes over the "
-        "bandwidth, whichever is longer, and passes follow one another. FLOPs are 2 x MACs of "
-        "convolutions and fully connected layers by the direct algorithm; Winograd's needs fewer.",
+        message="A pass takes at least FLOPs / peak rate or bytes / bandwidth, whichever is "
+        "longer; passes run one after another. FLOPs are 2 x MACs of convolutions and fully "
+        "connected layers by the direct algorithm; Winograd needs fewer.",
     )
     yield Note(code="unfused", message=_UNFUSED)
     yield Note(code="fused", message=_FUSED_TRAINING if training else _FUSED)
     yield Note(code="whole", message=_WHOLE)
     if training:
-        again = " What a checkpointed block computes again is not counted."
+        again = " Recomputation in checkpointed blocks is not counted."
         yield Note(
             code="training",
             message="A training step is forward, loss, backward and the update, which reads "
-            "weights, gradients and the optimizer's state and writes weights and state once."
-            + (again if recipe.checkpoint is Checkpoint.BLOCK else ""),
+            "weights, gradients and optimizer state once and writes weights and state "
+            "once." + (again if recipe.checkpoint is Checkpoint.BLOCK else ""),
         )
     if recipe.precision.autocast:
         yield Note(
             code="autocast",
-            message="Autocast keeps parameters in 4 bytes, casts weights and images to 2 in every "
-            "forward pass and weight gradients back: passes of their own where nothing is fused.",
+            message="Autocast keeps parameters in 4 bytes, casts weights and images to 2 in "
+            "every forward pass and casts weight gradients back; unfused, each cast is a "
+            "separate pass.",
         )
     if l2_bytes is not None and cached:
         yield Note(
             code="l2",
-            message=f"{format_percent(cached, 0)} of the unfused bytes belong to maps that fit "
-            f"into {format_bytes(l2_bytes, 3)} of L2 cache, which may serve a part of them.",
+            message=f"{format_percent(cached, 0)} of the unfused bytes belong to feature maps "
+            f"that fit into the {format_bytes(l2_bytes, 3)} L2 cache, which may serve some of "
+            "them.",
         )
 
 

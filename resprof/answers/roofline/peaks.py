@@ -65,7 +65,7 @@ class MeasuredPeaks:
 
     def __post_init__(self) -> None:
         if not (0 < self.flops_per_s < _MOST and 0 < self.bandwidth_bytes_per_s < _MOST):
-            raise ValueError("it has a rate that no device has")
+            raise ValueError("it has an impossible rate")
 
 
 PEAKS = FileFormat(
@@ -164,11 +164,11 @@ def device_notes(device: Device) -> Iterator[Note]:
     if device.driver_devices > 1:
         yield Note(
             code="part-of-device",
-            message=f"A driver shows {device.name} as {device.driver_devices} devices: these are "
-            "the peaks of one of them.",
+            message=f"The driver lists {device.name} as {device.driver_devices} devices; these "
+            "are the peaks of one of them.",
         )
     if device.status != "ok":
-        yield Note(code="datasheet", message=f"The catalog says of {device.name}: {device.status}.")
+        yield Note(code="datasheet", message=f"Catalog note on {device.name}: {device.status}.")
 
 
 def misfits(device: Device, environment: Environment, precision: Precision) -> Iterator[Note]:
@@ -180,16 +180,17 @@ def misfits(device: Device, environment: Environment, precision: Precision) -> I
     if (settings is not None and settings.mig) or "MIG" in gpu.name:
         yield Note(
             code="mig",
-            message="MIG is on: the peaks are those of the whole card, a slice of it has a part.",
+            message="MIG is on: the peaks are those of the whole card; a slice has only part of "
+            "them.",
         )
     printed = device.memory_bytes / device.driver_devices
     most = printed * _GIB_IN_GB
     if not most * _INLINE_ECC * _DRIVER_LEAVES <= gpu.memory_bytes <= most:
         yield Note(
             code="memory-size",
-            message=f"The driver reports {format_bytes(gpu.memory_bytes)} of memory, the datasheet "
-            f"of {device.name} prints {printed / 1e9:g} GB: another build of the card or a part "
-            "of it, whose rates may differ too.",
+            message=f"The driver reports {format_bytes(gpu.memory_bytes)} of memory, but the "
+            f"datasheet of {device.name} lists {printed / 1000000000.0:g} GB: this may be "
+            "another variant of the card or a slice of it, and its rates may differ too.",
         )
     if settings is not None and settings.sm_clock_max_hz is not None:
         yield from _clock(device, settings.sm_clock_max_hz, precision)
@@ -202,12 +203,12 @@ def _clock(device: Device, most_hz: float, precision: Precision) -> Iterator[Not
     deviation = most_hz / printed_hz - 1
     if abs(deviation) > _CLOCK_SLACK:
         effect = (
-            "work that is bound by arithmetic can exceed it by as much"
+            "compute-bound work can exceed it by as much"
             if deviation > 0
-            else "the peak is out of its reach"
+            else "it cannot reach the peak"
         )
         yield Note(
             code="clock",
-            message=f"The printed {arithmetic} peak is that of {format_si(printed_hz)}Hz, this "
-            f"card is allowed {format_si(most_hz)}Hz ({format_deviation(deviation)}): {effect}.",
+            message=f"The published {arithmetic} peak is for {format_si(printed_hz)}Hz, and this "
+            f"card may run at {format_si(most_hz)}Hz ({format_deviation(deviation)}): {effect}.",
         )

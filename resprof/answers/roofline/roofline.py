@@ -68,7 +68,7 @@ class Against:
     def __post_init__(self) -> None:
         if self.fusion is Fusion.WHOLE:
             raise UsageError(
-                "as one pass the whole network has no rows",
+                "--fusion whole is a single pass, so it has no rows",
                 hint="leave out --fusion: the bound of the whole network is always shown",
             )
 
@@ -97,7 +97,7 @@ def roofline(
         against = replace(against, device=device_of(names.pop()))
     if names:
         raise UsageError(
-            f"the peaks were measured on {names[0]!r}, and not on one device that was asked for",
+            f"the peaks were measured on {names[0]!r}, which is not the device asked for",
             hint="name their device with --device, or leave out --peaks",
         )
     found = _result(architecture, recipe, against)
@@ -215,7 +215,7 @@ def _notes(
     if against.measured and found.measured_peaks is None and device is not None:
         yield Note(
             code="peaks-missing",
-            message=f"The file of measured peaks has none for {recipe.precision}.",
+            message=f"The file of measured peaks has no {recipe.precision} peak.",
         )
 
 
@@ -245,8 +245,8 @@ def _other_device(name: str, own: Device | None, device: Device | None) -> Itera
     if device is not None and device is not own:
         yield Note(
             code="other-device",
-            message=f"Measured on {name!r}, held against the peaks of {device.name}: the shares "
-            "compare two cards.",
+            message=f"Measured on {name!r} but compared with the peaks of {device.name}: the "
+            "shares compare two different cards.",
         )
 
 
@@ -261,8 +261,8 @@ def _chosen(
             for each in results
         )
         raise UsageError(
-            "the run file holds no such configuration",
-            hint=f"it holds {'; '.join(list(there)[:_NAMED]) or 'none'}"
+            "the run file has no such configuration",
+            hint=f"it has {'; '.join(list(there)[:_NAMED]) or 'none'}"
             + ("; ..." if len(there) > _NAMED else ""),
         )
     measured = tuple(each for each in asked if any(row.samples for row in each.rows))
@@ -273,7 +273,7 @@ def _chosen(
     ]
     if not measured:
         raise UsageError(
-            f"nothing of that was measured: {asked[0].outcome}", hint="measure it: resprof bench"
+            f"none of that was measured: {asked[0].outcome}", hint="measure it: resprof bench"
         )
     return measured, notes
 

@@ -35,14 +35,14 @@ _FLOPS = _figure("flops", "FLOPs", Form.SI, _COUNTED, 4)
 _BYTES = _figure("bytes", "bytes", Form.BYTES, _COUNTED, 4)
 _INTENSITY = _figure("intensity", "FLOP/byte", Form.NUMBER, _COUNTED, 3)
 _BOUND = _figure("bound", "bound by", Form.TEXT, _PREDICTED, 1)
-_MEMORY_SHARE = _figure("memory_share", "by memory", Form.SHARE, _PREDICTED, 5)
-_LEAST_TIME = _figure("least_time_s", "least time", Form.SECONDS, _PREDICTED, 0)
-_MOST_IMAGES = _figure("most_images_per_s", "images/s at most", Form.NUMBER, _PREDICTED, 4)
-_SHARE = _figure("share", "of call", Form.SHARE, _PREDICTED, 2)
+_MEMORY_SHARE = _figure("memory_share", "memory-bound", Form.SHARE, _PREDICTED, 5)
+_LEAST_TIME = _figure("least_time_s", "minimum time", Form.SECONDS, _PREDICTED, 0)
+_MOST_IMAGES = _figure("most_images_per_s", "max images/s", Form.NUMBER, _PREDICTED, 4)
+_SHARE = _figure("share", "share", Form.SHARE, _PREDICTED, 2)
 _ATTAINABLE = _figure("attainable_time_s", "attainable", Form.SECONDS, _PREDICTED, 3)
 _TIME = _figure("measured_time_s", "time", Form.SECONDS, _MEASURED, 0)
 _RATE = _figure("measured_flops_per_s", "FLOP/s", Form.SI, _MEASURED, 3)
-_REACHED = _figure("achieved_share", "reached", Form.SHARE, _MEASURED, 0)
+_REACHED = _figure("achieved_share", "of roofline", Form.SHARE, _MEASURED, 0)
 
 _FIGURES = (_FLOPS, _BYTES, _INTENSITY, _BOUND, _MEMORY_SHARE, _LEAST_TIME)
 _ACHIEVED = (_TIME, _RATE, _REACHED)
@@ -88,7 +88,7 @@ def bounds_table(result: RooflineResult) -> Table:
     """The same call with each notion of a pass."""
     one_pass = Column(
         key="pass_is",
-        title="one pass is",
+        title="one pass",
         priority=4,
         value=lambda bound: pass_is(bound.fusion, result.recipe),
     )
@@ -107,7 +107,7 @@ def bounds_table(result: RooflineResult) -> Table:
         (fusion, one_pass, *figures),
         result.bounds,
         name=f"roofline-bounds-{result.model}",
-        title="How fast it could be at most",
+        title="Upper bounds on speed",
         subtitle=_measured(result),
     )
 
@@ -124,7 +124,7 @@ def peaks_table(result: RooflineResult) -> Table:
     sources = [each for each in (result.peaks, result.measured_peaks) if each is not None]
     reached = Column(
         key="share",
-        title="reached",
+        title="of datasheet",
         form=Form.SHARE,
         origin=Origin.MEASURED,
         value=lambda rate: _reached(rate[1], result),
@@ -256,7 +256,7 @@ def overview_table(results: Sequence[RooflineResult]) -> Table:
         results,
         name="roofline",
         title=f"{len(results)} workloads on {first.peaks.device}",
-        subtitle="for the stages of one, narrow it down: a MODEL, --mode, --batch, --precision",
+        subtitle="for the stages of one, narrow it down with MODEL, --mode, --batch or --precision",
     )
 
 

@@ -41,7 +41,7 @@ def bench(
         opt.of_recipe("mode", "batch", "precision", many=True, mode=Mode.INFER, batch="1,32"),
     ],
     metric: Annotated[
-        str, typer.Option(metavar="M,...", help=f"of {', '.join(Metric)}")
+        str, typer.Option(metavar="M,...", help=f"any of {', '.join(Metric)}")
     ] = "latency,throughput",
     stages: Annotated[
         bool, typer.Option("--stages", help="time each stage of Table 1 as well")
@@ -57,18 +57,18 @@ def bench(
         str, typer.Option(metavar="P%", help="stop once the interval is within this of the median")
     ] = "0.5%",
     time_limit: Annotated[
-        str, typer.Option(metavar="TIME", help="or after this, for each process, first call apart")
+        str, typer.Option(metavar="TIME", help="time limit per process, without the first call")
     ] = "60s",
     no_energy: Annotated[bool, typer.Option("--no-energy", help="do not measure energy")] = False,
     run: Annotated[
         str | None, typer.Option(metavar="FILE", help="the run file; default: under reports/runs")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="measure only what the run file lacks")
+        bool, typer.Option("--resume", help="measure only what is missing from the run file")
     ] = False,
     on_oom: Annotated[
         OnOom,
-        typer.Option("--on-oom", help="when memory runs out: record, or try half"),
+        typer.Option("--on-oom", help="when out of memory: record it, or halve the batch"),
     ] = OnOom.RECORD,
     network: NetworkOptions,
     how: Annotated[opt.Typed, opt.of_recipe("memory_format", "cudnn_benchmark", *TRAINING)],
@@ -77,7 +77,7 @@ def bench(
     """Measure latency, throughput, memory and energy."""
     out = output.checked()
     if resume and run is None:
-        raise UsageError("--resume without a run to resume", hint="name its file with --run")
+        raise UsageError("--resume needs a run file", hint="name its file with --run")
     plan = Plan(
         metrics=_metrics(metric),
         tiling=Tiling.STAGES if stages else Tiling.NONE,
@@ -137,7 +137,8 @@ def _run(
     say(f"samples are in {file}")  # first: should the result be lost, they are not
     out.write(bench_answer(benched))
     advise(
-        f"resprof bench ... --launches 6 --resume --run {shlex.quote(str(file))}   (an interval)"
+        f"resprof bench ... --launches 6 --resume --run {shlex.quote(str(file))}   (for an "
+        "interval over launches)"
     )
     return NotMeasured.exit_code if failed else EXIT_OK
 
@@ -158,7 +159,7 @@ def _metrics(text: str) -> tuple[Metric, ...]:
         return tuple(dict.fromkeys(Metric(part.strip()) for part in text.split(",")))
     except ValueError:
         raise UsageError(
-            f"no such metric among {printable(text)}", hint=f"there are {', '.join(Metric)}"
+            f"unknown metric in {printable(text)}", hint=f"choose from {', '.join(Metric)}"
         ) from None
 
 

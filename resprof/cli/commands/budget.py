@@ -28,12 +28,14 @@ def budget(
     calibration: Annotated[
         str | None, typer.Option(metavar="FILE", help="a device's calibration file")
     ] = None,
-    used: Annotated[str, typer.Option(metavar="SIZE", help="in use by others")] = "0B",
+    used: Annotated[
+        str, typer.Option(metavar="SIZE", help="memory used by other processes")
+    ] = "0B",
     margin: Annotated[str, typer.Option(metavar="P%", help="memory to keep free")] = (
         f"{100 * MARGIN:g}%"
     ),
     grid: Annotated[
-        bool, typer.Option("--grid", help="also by precision, optimiser and checkpointing")
+        bool, typer.Option("--grid", help="also for every precision, optimiser and checkpointing")
     ] = False,
     asked: Annotated[opt.Typed, opt.of_recipe("mode", "precision", mode=Mode.TRAIN)],
     network: NetworkOptions,

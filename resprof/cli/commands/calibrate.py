@@ -12,17 +12,18 @@ from resprof.errors import UsageError, printable
 
 
 def calibrate(
-    device: Annotated[str, typer.Option(metavar="cuda", help="what to measure")] = "cuda",
+    device: Annotated[str, typer.Option(metavar="cuda", help="device to measure")] = "cuda",
     output: Annotated[
         str | None,
-        typer.Option("-o", "--output", metavar="FILE", help="write the calibration file there"),
+        typer.Option("-o", "--output", metavar="FILE", help="write the calibration to this file"),
     ] = None,
     peaks: Annotated[
-        bool, typer.Option("--peaks", help="measure a large GEMM and copy instead, for roofline")
+        bool,
+        typer.Option("--peaks", help="measure peak FLOP/s and bandwidth instead, for roofline"),
     ] = False,
     force: Force = False,
 ) -> None:
-    """Measure what a GPU takes beside tensors, or can do at most."""
+    """Measure a GPU's memory overheads, or its peak rates."""
     if device != "cuda":
         raise UsageError(
             f"no calibration for device {printable(device)}", hint="write --device cuda"

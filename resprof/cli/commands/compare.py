@@ -26,7 +26,7 @@ def compare(
         list[str], typer.Argument(metavar="RUN", help="run files; the first is the baseline")
     ],
     baseline: Annotated[
-        str | None, typer.Option(metavar="RUN", help="the run that others are held against")
+        str | None, typer.Option(metavar="RUN", help="the run to compare the others with")
     ] = None,
     fail_on: Annotated[
         str | None,
@@ -43,7 +43,7 @@ def compare(
     ] = False,
     output: OutputOptions,
 ) -> int:
-    """Show a run file again, or hold runs against a baseline."""
+    """Show a run file, or compare runs with a baseline."""
     from resprof.answers.compare.comparison import (
         is_same,
         read,
@@ -55,7 +55,7 @@ def compare(
     limits = parse_limits(fail_on, strict=strict)
     if published and out.format is Format.CSV:
         raise UsageError(
-            "a CSV has rows of one shape, and --published has another",
+            "--published has other columns, and CSV holds one table",
             hint="ask for --json, or leave --published out",
         )
     files = [Path(run) for run in runs]
@@ -65,7 +65,7 @@ def compare(
     refuse_overwriting(out.path, (first, *files))
     if not others and (limits is not None or baseline is not None):
         raise UsageError(
-            f"there is nothing to hold against {printable_path(first)}",
+            f"there is nothing to compare with {printable_path(first)}",
             hint="name another run: resprof compare BASELINE CANDIDATE",
         )
     read_runs = [read(file) for file in (first, *others)]
@@ -133,7 +133,7 @@ def _published(runs: Sequence[ReadRun]) -> tuple[PublishedBeside, ...]:
     found = near_published(runs)
     if not found:
         say(
-            "nothing is published near these configurations: the catalog has ImageNet ResNets of "
+            "no published results near these configurations: the catalog has ImageNet ResNets of "
             "v1.5 and basic blocks on GPUs, mostly in 16 bits"
         )
     return found

@@ -11,7 +11,7 @@ def doctor(
     *,
     output: OutputOptions,
 ) -> None:
-    """Say what would spoil a measurement here, and how to mend it."""
+    """Check this machine for anything that makes benchmarks noisy."""
     from resprof.answers.doctor.findings import Severity, examine
     from resprof.answers.doctor.tables import doctor_answer
 
@@ -22,6 +22,6 @@ def doctor(
     if mend is not None:
         advise(f"{mend}   (then resprof doctor again)")
     elif any(row.severity is Severity.BLOCKS for row in result.rows):
-        advise("mend what blocks, then resprof doctor again")
+        advise("fix what blocks, then run resprof doctor again")
     else:
         advise(f"resprof bench resnet50 --device {'cuda' if environment.gpu else 'cpu'}")

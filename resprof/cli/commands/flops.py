@@ -30,17 +30,20 @@ def flops(
     batch: opt.Batch = "1",
     network: NetworkOptions,
     check: Annotated[
-        bool, typer.Option("--check", help="count again with fvcore and torch; 1 if they differ")
+        bool,
+        typer.Option(
+            "--check", help="cross-check with fvcore and torch; exit code 1 if they differ"
+        ),
     ] = False,
     reconcile: Annotated[
-        bool, typer.Option("--reconcile", help="what other tools print, and why")
+        bool, typer.Option("--reconcile", help="what other tools report, and why")
     ] = False,
     unique: Annotated[
         bool, typer.Option("--unique", help="the distinct convolution shapes, for a simulator")
     ] = False,
     output: OutputOptions,
 ) -> int:
-    """Count parameters, MACs and FLOPs; hold them against the paper."""
+    """Count parameters, MACs and FLOPs; check them against the paper."""
     out = output.checked()
     if unique and per is not None:
         raise UsageError(
@@ -49,12 +52,12 @@ def flops(
     images = opt.parse_batch(batch)
     if (reconcile or check) and per is not None:
         raise UsageError(
-            "--per means nothing beside --check and --reconcile",
+            "--per does not apply to --check and --reconcile",
             hint="leave it out: they count layer by layer",
         )
     if (reconcile or unique) and (mode is not Mode.INFER or images != 1):
         raise UsageError(
-            "--reconcile and --unique are of one image, forward",
+            "--reconcile and --unique are for one image, forward",
             hint="leave out --mode and --batch",
         )
     architectures = [network.of(model) for model in models]
@@ -72,7 +75,10 @@ def flops(
     )
     out.write(flops_answer(results, side_by_side=len(results) > 1 and per is None))
     if not (check or reconcile or unique):
-        advise(f"resprof flops {architectures[0].id} --reconcile   (why other tools print others)")
+        advise(
+            f"resprof flops {architectures[0].id} --reconcile   (why other tools report other "
+            "numbers)"
+        )
     disagree = any(witness.agrees is False for result in results for witness in result.check or ())
     return EXIT_NO if disagree else EXIT_OK
 

@@ -14,7 +14,7 @@ from resprof.cli.output import OutputOptions, advise
 def list_networks(
     *,
     devices: Annotated[
-        bool, typer.Option("--devices", help="the devices of the catalog instead")
+        bool, typer.Option("--devices", help="list the devices of the catalog instead")
     ] = False,
     output: OutputOptions,
 ) -> None:

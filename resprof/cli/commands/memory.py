@@ -23,7 +23,7 @@ def memory(
     network: NetworkOptions,
     how: Annotated[opt.Typed, opt.of_recipe("memory_format", *TRAINING)],
     expandable: Annotated[
-        bool, typer.Option("--expandable", help="the allocator with expandable segments")
+        bool, typer.Option("--expandable", help="use expandable segments")
     ] = False,
     device: Annotated[
         str | None,

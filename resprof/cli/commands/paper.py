@@ -15,14 +15,16 @@ def paper(
     *,
     only: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="one claim, or all that start so, such as flops.table1"),
+        typer.Option(
+            metavar="ID", help="one claim, or all that start with this, such as flops.table1"
+        ),
     ] = None,
     output: OutputOptions,
 ) -> None:
-    """Compute every figure of the paper again."""
+    """Check every number in the paper."""
     from resprof.answers.paper.claims import check_paper, paper_answer
 
     out = output.checked()
     out.write(paper_answer(check_paper(only)))
     if only is None:
-        advise("resprof paper --only flops.table1   (a part of it)")
+        advise("resprof paper --only flops.table1   (a few of them)")

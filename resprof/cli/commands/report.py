@@ -14,19 +14,19 @@ from resprof.errors import EXIT_OK, NotMeasured, UsageError
 
 
 def report(
-    out: Annotated[str, typer.Option(metavar="FOLDER", help="where to write")] = "reports",
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="folder to write to")] = "reports",
     quick: Annotated[
         bool, typer.Option("--quick", help="predict and measure one network only, in seconds")
     ] = False,
     measure: Annotated[
         bool,
         typer.Option(
-            "--measure/--no-measure", help="measure now, or show the runs in FOLDER/runs only"
+            "--measure/--no-measure", help="measure now, or only show the runs in FOLDER/runs"
         ),
     ] = True,
     force: Force = False,
 ) -> int:
-    """Count, check the paper, measure, predict; write it all."""
+    """Write a full report: counts, predictions and measurements."""
     from resprof.answers.report.report import write_report
     from resprof.render.terminal import terminal
 
@@ -44,8 +44,8 @@ def report(
         emit(terminal(written.measured, stdout_screen()) + "\n")
     samples = f", samples in {written.run_file}" if written.run_file else ""
     emit(
-        f"wrote {len(written.files)} files under {written.folder}{samples}; begin with "
-        f"{written.folder / 'index.html'}, on a code host {written.folder / 'index.md'}\n"
+        f"wrote {len(written.files)} files under {written.folder}{samples}; open "
+        f"{written.folder / 'index.html'}, or {written.folder / 'index.md'} on a code host\n"
     )
     for note in written.notes:
         say(note)

@@ -26,7 +26,8 @@ _OF_NETWORK = ("image", "classes", "in_channels", "width")
 
 # Unlike elsewhere without a default: what is given beside --run picks from what was measured.
 ModelOption = Annotated[
-    str | None, typer.Argument(metavar="[MODEL]", help="a network; with --run, all that it holds")
+    str | None,
+    typer.Argument(metavar="[MODEL]", help="a network; default with --run: all in the file"),
 ]
 ModeOption = Annotated[
     Mode | None, typer.Option("--mode", help="inference (default) or a training step")
@@ -51,14 +52,15 @@ def roofline(
     *,
     model: ModelOption = None,
     device: Annotated[
-        str | None, typer.Option(metavar="ID", help="against a device of resprof list --devices")
+        str | None,
+        typer.Option(metavar="ID", help="compare with a device of resprof list --devices"),
     ] = None,
     run: Annotated[
-        str | None, typer.Option(metavar="FILE", help="what resprof bench has measured")
+        str | None, typer.Option(metavar="FILE", help="run file of resprof bench")
     ] = None,
     peaks: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help="measured peaks too: resprof calibrate --peaks"),
+        typer.Option(metavar="FILE", help="also use peaks of resprof calibrate --peaks"),
     ] = None,
     per: Annotated[Per, typer.Option(help="rows: per stage, block or pass")] = Per.STAGE,
     fusion: Annotated[
@@ -77,7 +79,7 @@ def roofline(
     engine: EngineOption = None,
     output: OutputOptions,
 ) -> None:
-    """Tell what bounds a network on a device: memory or arithmetic."""
+    """Show what limits a network on a device: memory or compute."""
     out = output.checked()
     recipe: dict[str, Any] = {
         "mode": mode,
@@ -103,7 +105,7 @@ def _against(
 
     if device is None and peaks is None and not among_run:
         raise UsageError(
-            "which device?",
+            "no device is given",
             hint="give --device ID, such as h100-sxm, or --run FILE of what was measured",
         )
     return Against(
@@ -125,7 +127,9 @@ def _without_run(
     from resprof.answers.roofline.tables import roofline_answer
 
     if model is None:
-        raise UsageError("which network?", hint="name one, such as resnet50; see: resprof list")
+        raise UsageError(
+            "no network is given", hint="name one, such as resnet50; see: resprof list"
+        )
     architecture = network.of(model)
     (chosen,) = opt.recipes(architecture, {**_DEFAULTS, **recipe})
     result, notes = roofline_on(architecture, chosen, against)
@@ -153,7 +157,7 @@ def _of_run(
         wanted |= {key: getattr(architecture, key) for key in given if key in _OF_NETWORK}
     elif given:
         raise UsageError(
-            f"--{given[0].replace('_', '-')} is of a network, and none is named",
+            f"--{given[0].replace('_', '-')} needs a network, and none is given",
             hint="name it: resprof roofline MODEL --run FILE",
         )
     try:
@@ -162,6 +166,12 @@ def _of_run(
         raise named_after(file, error) from None
     out.write(roofline_answer(found.results, found.notes, found.environment))
     if not any(result.tiles for result in found.measured):
-        advise(f"resprof bench {found.results[0].model} --stages   (for what each stage reaches)")
+        advise(
+            f"resprof bench {found.results[0].model} --stages   (for each stage's share of "
+            "the peak)"
+        )
     elif not against.measured:
-        advise("resprof calibrate --peaks -o FILE, then: roofline --peaks FILE   (what it can do)")
+        advise(
+            "resprof calibrate --peaks -o FILE, then: roofline --peaks FILE   (to measure the "
+            "card's own peaks)"
+        )

@@ -14,7 +14,7 @@ def show(
     network: NetworkOptions,
     output: OutputOptions,
 ) -> None:
-    """Show what networks are made of, as in Table 1."""
+    """Show the structure of networks, as in Table 1."""
     from resprof.answers.networks import show_answer
 
     out = output.checked()

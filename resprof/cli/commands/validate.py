@@ -32,9 +32,9 @@ class Part(StrEnum):
 def validate(
     *,
     models: Annotated[
-        list[str] | None, typer.Argument(metavar="MODEL", help="networks; a set unless named")
+        list[str] | None, typer.Argument(metavar="MODEL", help="networks; default: a standard set")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="what to run on")] = "cpu",
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="device to run on")] = "cpu",
     tolerance: Annotated[
         str | None,
         typer.Option(metavar="P%", help="the error allowed; 0.05% on the CPU, 1% on CUDA"),
@@ -43,11 +43,12 @@ def validate(
         str | None, typer.Option(metavar="FILE", help="CUDA: predict with a calibration file")
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="CUDA: keep the recorded histories there")
+        str | None,
+        typer.Option(metavar="FOLDER", help="CUDA: keep the recorded histories in this folder"),
     ] = None,
     histories: Annotated[
         str | None,
-        typer.Option(metavar="FOLDER", help="hold against histories kept there; needs no GPU"),
+        typer.Option(metavar="FOLDER", help="check against kept histories; needs no GPU"),
     ] = None,
     only: Annotated[
         Part | None,
@@ -55,13 +56,13 @@ def validate(
     ] = None,
     output: OutputOptions,
 ) -> int:
-    """Hold predicted memory against a run on this machine."""
+    """Check the predicted memory against a real run."""
     out = output.checked()
     allowed = parse_share(tolerance, "tolerance") if tolerance is not None else None
     if histories is not None:
         if models or only is not None or keep is not None or device != "cpu":
             raise UsageError(
-                "--histories are held as they are, without a device",
+                "--histories uses recorded runs, without a device",
                 hint="leave out the models, --device, --keep and --only",
             )
         return _kept(_folder(histories), allowed, calibration, out)
@@ -71,7 +72,7 @@ def validate(
         raise UsageError(f"no device {printable(device)} here", hint="write cpu or cuda")
     if calibration is not None or keep is not None or only is not None:
         raise UsageError(
-            "--calibration, --keep and --only mean nothing on the CPU",
+            "--calibration, --keep and --only do not apply on the CPU",
             hint="add --device cuda",
         )
     return _on_cpu(models, allowed, out)

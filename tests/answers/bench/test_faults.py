@@ -213,8 +213,8 @@ def test_a_disk_that_fills_up_ends_the_run_in_two_lines(program: Program, tmp_pa
         assert all(map(ends_soon, program.children))
         assert (code, out) == (3, "")
         error, hint = err
-        assert error.startswith("error: the run file takes nothing more: ")
-        assert hint == f"hint: make room, then add --resume --run {program.path}"
+        assert error.startswith("error: cannot write to the run file: ")
+        assert hint == f"hint: free some space, then add --resume --run {program.path}"
         assert program.rounds()
         assert program.path.read_bytes().endswith(b"\n")
         subprocess.run(["mount", "-o", "remount,size=1m", str(tmp_path)], check=True)

@@ -225,7 +225,7 @@ def test_a_disk_that_fills_up_ends_the_child_and_leaves_a_file_to_go_on_with(
     def append(file: RunFile, record: Record) -> None:
         nonlocal room
         if room == 0:
-            raise EnvironmentMissing("the run file takes nothing more", hint="make room")
+            raise EnvironmentMissing("cannot write to the run file", hint="make room")
         room -= 1
         real(file, record)
 

@@ -51,7 +51,7 @@ LAPTOP = replace(
     MACHINE,
     torch=replace(TORCH, cuda=None, cudnn=None),
     gpu=None,
-    nvml=NvmlReport(state=NvmlState.NO_DRIVER, message="there is no NVML library here"),
+    nvml=NvmlReport(state=NvmlState.NO_DRIVER, message="the NVML library is missing"),
 )
 
 

@@ -231,7 +231,7 @@ def test_kept_histories_are_of_one_gpu_and_torch_and_one_workload_each(tmp_path:
     _kept(tmp_path, history, replace(other, environment=replace(environment, gpu=card)))
     assert len(validate_histories(tmp_path).rows) == 2
     _kept(tmp_path, history, replace(other, environment=replace(environment, gpu=gpu)))
-    with pytest.raises(UsageError, match="another GPU or torch"):
+    with pytest.raises(UsageError, match="different GPUs or torch versions"):
         validate_histories(tmp_path)
     _kept(tmp_path, history, history)
     with pytest.raises(UsageError, match=r"00-.*01-.*one workload"):
@@ -334,7 +334,7 @@ def test_the_largest_batch_counts_like_the_other_rows(
     arguments = ["validate", "cifar-resnet8", "--device", "cuda"]
     assert main(arguments) == code
     out = capsys.readouterr().out
-    assert "The largest batch, predicted and found" in out
+    assert "Largest batch, predicted vs measured" in out
     assert all(word in out for word in words)
     assert main([*arguments, "--only", "largest", "--csv"]) == code
     assert capsys.readouterr().out.startswith("model,recipe,predicted_batch,")

@@ -46,7 +46,7 @@ def test_devices_are_shown_beside_each_other_or_not_at_all() -> None:
     table = speeds_table(devices)
     assert len(table.rows) == 15 < MOST_ROWS
     assert [row[0] for row in table.rows] == 5 * ["one", "another", "a third"]
-    assert table.notes == ("The first 15 of 21; all stand below.",)
+    assert table.notes == ("The first 15 of 21; all of them are below.",)
 
 
 def test_the_papers_figure_stands_beside_the_papers_network_alone() -> None:

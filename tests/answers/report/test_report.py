@@ -174,7 +174,7 @@ def test_what_only_an_earlier_report_wrote_is_removed(tmp_path: Path) -> None:
     assert run_files
     again = write_report(tmp_path, measure=False)
     assert not old.parent.exists()
-    assert "removed what only an earlier report had: 1 file" in again.notes
+    assert "removed files of an earlier report: 1 file" in again.notes
     assert set((tmp_path / "runs").iterdir()) == run_files
     assert set(json.loads((tmp_path / MANIFEST).read_text())["files"]) == set(again.files)
 

@@ -136,7 +136,7 @@ def test_a_slice_of_a_card_is_said_to_be_one() -> None:
         (1_980e6, Precision.FP32, None),
         (1_980e6, Precision.BF16, "exceed"),
         (1_830e6, Precision.BF16, None),
-        (1_830e6, Precision.FP32, "out of its reach"),
+        (1_830e6, Precision.FP32, "cannot reach the peak"),
         (None, Precision.BF16, None),
     ],
 )
