@@ -255,7 +255,7 @@ def test_a_link_to_a_run_is_that_run(
     assert (code, "same file" in err) == (2, True)
     kept = pair[0].read_bytes()
     code, _, err = _compare(capsys, *pair, "-o", link, "--force")
-    assert (code, "lost" in err) == (2, True)
+    assert (code, "destroy its samples" in err) == (2, True)
     assert pair[0].read_bytes() == kept
 
 
@@ -289,7 +289,7 @@ def test_the_library_gives_the_records(pair: tuple[Path, Path]) -> None:
     results = api.compare(*pair)
     assert [result.recipe.batch for result in results] == [1, 32]
     assert all(result.margin == 0.01 for result in results)
-    with pytest.raises(UsageError, match="named twice"):
+    with pytest.raises(UsageError, match="given twice"):
         api.compare(pair[0], pair[0])
 
 

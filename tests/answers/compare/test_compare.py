@@ -158,7 +158,7 @@ def test_so_it_is_over_launches_that_differ_by_as_much() -> None:
     [
         (lambda run: (), "nothing was measured"),
         (lambda run: run[:1], "nothing was measured"),
-        (lambda run: run[1:], "precede"),
+        (lambda run: run[1:], "come before"),
         (lambda run: (*run, *run[1:]), "twice"),
         (lambda run: tuple(r for r in run if not isinstance(r, LaunchStart)), "nothing was"),
         (

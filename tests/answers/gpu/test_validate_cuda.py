@@ -181,7 +181,7 @@ def test_a_history_of_a_gpu_that_cannot_be_is_refused(capability: str) -> None:
 
 def test_histories_are_not_kept_among_others(tmp_path: Path) -> None:
     validate_on_cuda([small(32)], record=scripted, keep=tmp_path)
-    with pytest.raises(UsageError, match="there already") as caught:
+    with pytest.raises(UsageError, match="already exists") as caught:
         validate_on_cuda([small(64)], record=scripted, keep=tmp_path)
     assert "--keep" in caught.value.hint
     assert len(list(tmp_path.iterdir())) == 1
@@ -234,7 +234,7 @@ def test_kept_histories_are_of_one_gpu_and_torch_and_one_workload_each(tmp_path:
     with pytest.raises(UsageError, match="different GPUs or torch versions"):
         validate_histories(tmp_path)
     _kept(tmp_path, history, history)
-    with pytest.raises(UsageError, match=r"00-.*01-.*one workload"):
+    with pytest.raises(UsageError, match=r"00-.*01-.*the same workload"):
         validate_histories(tmp_path)
 
 

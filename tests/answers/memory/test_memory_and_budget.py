@@ -229,7 +229,8 @@ def test_a_device_beside_a_calibration_is_refused(
     code, out, err = run(capsys, *asked, "--device", "t4")
     assert (code, out) == (2, "")
     error, hint = err.splitlines()
-    assert "--device and --calibration both name" in error
+    clash = {"memory": "both name the device", "budget": "each give the memory size"}[command]
+    assert f"--device and --calibration {clash}" in error
     assert hint == "hint: give one of them"
 
 
