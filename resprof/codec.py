@@ -149,7 +149,7 @@ def record_name(text: str, form: FileFormat[Any], place: str) -> str:
         head = from_json(_Head, text)
     except (ValueError, RecursionError) as error:
         raise UsageError(
-            f"{place} is not a record of a {form.name}: {_said(error)}", hint=form.hint
+            f"{place} is not a record of a {form.name}: {_explain(error)}", hint=form.hint
         ) from None
     if not isinstance(head.record, str) or head.record not in form.kinds:
         _refuse_foreign(form, place, f"a record {head.record!r:.60}", ", ".join(form.kinds))
@@ -176,11 +176,11 @@ def refusing_unusable(form: FileFormat[Any], record: str, place: str) -> Iterato
 
 
 def _unusable(error: Exception, form: FileFormat[Any], record: str, place: str) -> UsageError:
-    return UsageError(f"{place} has no usable {record}: {_said(error)}", hint=form.hint)
+    return UsageError(f"{place} has no usable {record}: {_explain(error)}", hint=form.hint)
 
 
-def _said(error: Exception) -> str:
-    """What msgspec says in resprof's words: what is wrong, and at which field."""
+def _explain(error: Exception) -> str:
+    """Words msgspec's error as resprof does: what is wrong, and at which field."""
     from msgspec import DecodeError, ValidationError
 
     if isinstance(error, RecursionError):

@@ -11,7 +11,7 @@ from resprof.model.environment import Environment
 
 
 class Category(StrEnum):
-    """Of what kind a difference between environments is, that which weighs most first."""
+    """The kind of a difference between environments, the most important first."""
 
     DEVICE = "device"
     LIBRARIES = "driver and libraries"
@@ -145,7 +145,7 @@ def ranked_differences(
 
 
 def _said_before(field: str) -> str | None:
-    """Of a field of NVML's, that which torch has of the same GPU."""
+    """The field of torch's that describes the same as a field of NVML's."""
     return f"gpu.{field.removeprefix(_NVML)}" if field.startswith(_NVML) else None
 
 

@@ -116,7 +116,7 @@ _MANY: Mapping[str, Mapping[str, str]] = {
     "batch": {"metavar": "N,..."},
     "precision": {"metavar": "P,...", "help": f"any of {', '.join(Precision)}"},
 }
-"""How options that may be lists are told."""
+"""How options that may be lists are declared."""
 
 
 def _recipe_option(name: str, group: _OfRecipe) -> tuple[Any, Any]:

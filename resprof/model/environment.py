@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class NvmlState(StrEnum):
-    """Whether NVML answered, and if not, whose lack it is. None of these stops a measurement."""
+    """Whether NVML answered, and if not, what is missing. None of these stops a measurement."""
 
     AVAILABLE = "available"
     NOT_INSTALLED = "not installed"

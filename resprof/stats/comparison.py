@@ -36,7 +36,7 @@ _LISTED_PAIRS = 1_000_000
 _RESOLUTION = 1e-12
 """Of a logarithm: a clock does not tell as little apart."""
 _EXACT_PAIRS = 10_000
-"""Up to so many pairs orders are counted; beyond, the normal law agrees to three digits."""
+"""Up to this many pairs orders are counted; above, the normal approximation agrees to 3 digits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from resprof.stats.intervals import inversion_counts
 _CHANCE = 0.01
 """How often values without drift may be called drifting."""
 _EXACT = 100
-"""Up to so many values the test counts orders; beyond, the normal law is as good."""
+"""Up to this many values the test counts orders; above, the normal approximation is as good."""
 _ALL_PAIRS = 1000
-"""Up to so many values every pair has its slope, half a million of them."""
+"""Up to this many values every pair has its slope: half a million pairs."""
 _SHORTEST = 10
 """Of a shorter round its own mean takes too much of the correlation away."""
 

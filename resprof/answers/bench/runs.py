@@ -310,7 +310,7 @@ def _refuse_impossible(record: Record) -> None:
 
 
 def _are_times(seconds: Sequence[float]) -> bool:
-    """Whether there are times, each of which something can have taken; NaN is none."""
+    """Whether there are times and each is possible; NaN is not."""
     return bool(seconds) and all(_SHORTEST_S <= each <= _LONGEST_S for each in seconds)
 
 

@@ -75,7 +75,7 @@ class CudaDevice:
 
 
 def free_beside() -> int | None:
-    """What is free on the device in the eyes of one more process; None where it cannot run."""
+    """The free memory that a new process sees on the device; None where it cannot run."""
     task = f"{__name__}:{free_bytes.__name__}"
     try:
         return int(run_in_child(task, None, limit_s=LIMIT_S))

@@ -97,7 +97,7 @@ class BudgetResult:
 
 _GRID_PRECISIONS = (Precision.FP32, Precision.AMP_BF16, Precision.BF16)
 _SEARCHED_FROM = 2
-"""A trace for all batch sizes is made from two small ones, of which this is the smaller."""
+"""The smaller of the two batch sizes from which a trace for all sizes is made."""
 
 
 def largest_batch(

@@ -1,4 +1,4 @@
-"""What is often said about these networks and is not in the paper: how far it holds."""
+"""Claims often repeated about these networks but not made in the paper, checked."""
 
 from __future__ import annotations
 

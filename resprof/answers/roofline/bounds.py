@@ -234,7 +234,7 @@ def least_time(passes: Iterable[Pass], peaks: Peaks) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """The passes of a call of so many images by one notion of a pass, and its device's peaks."""
+    """The passes of a call with one fusion, its number of images, and the device's peaks."""
 
     passes: Sequence[Pass]
     fusion: Fusion
@@ -372,7 +372,7 @@ def conventions(recipe: Recipe, *, l2_bytes: int | None, cached: float) -> Itera
 
 
 def cached_share(operators: Iterable[Operator], l2_bytes: int) -> float:
-    """The part of all that operators move that belongs to maps of at most so many bytes."""
+    """The share of the operators' traffic that belongs to feature maps of at most this size."""
     small = everything = 0
     for operator in operators:
         for moved in (*operator.work.reads, *operator.work.writes):
