@@ -26,6 +26,7 @@ from pathlib import Path
 
 LOG, DONE = "campaign.log", "campaign.jsonl"
 CALIBRATION, HISTORIES = "calibration.json", "histories"
+_MEMORY = ("batch_tries", "validate_cuda")
 _ROOT = Path(__file__).resolve().parents[2]
 """Where commands name tests from."""
 _YES, _YES_OR_NO, _ALL_BUT_SOME = (0,), (0, 1), (0, 1, 4)
@@ -141,7 +142,7 @@ def steps(folder: Path, card: str = "gpu") -> tuple[Step, ...]:
         ),
         _measuring("agreement", 240, "--tries", "1"),
         benches.step("bench-v1", 6, "resnet50", *sizes, *plain),
-        _tests("tests-memory", 150, "jobs/test_batch_tries.py", "jobs/test_validate_cuda.py"),
+        _tests("tests-memory", 150, *(f"answers/gpu/test_{each}.py" for each in _MEMORY)),
     )  # fmt: skip
 
 
