@@ -34,8 +34,10 @@ class ScriptedMemory:
     def events(self) -> tuple[HistoryEvent, ...]:
         assert self.recording
         self._looks += 1
-        event = HistoryEvent(action=HistoryAction.ALLOC, address=1, bytes=2, operator="")
-        return (event,) * self._looks
+        return tuple(
+            HistoryEvent(action=HistoryAction.ALLOC, address=address, bytes=2, operator="")
+            for address in range(1, self._looks + 1)
+        )
 
     def usage(self) -> Usage:
         return Usage(
