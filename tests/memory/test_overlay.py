@@ -177,10 +177,10 @@ GOOD = json.loads(calibration_text(CALIBRATION))
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "no record of a calibration file: it is not JSON"),
-        ("[" * 100_000, "no record of a calibration file: expected object"),
+        ("", "not a record of a calibration file: it is not JSON"),
+        ("[" * 100_000, "not a record of a calibration file: expected object"),
         ("\xff\xfe", "is not UTF-8"),
-        ("[]", "no record of a calibration file: expected object"),
+        ("[]", "not a record of a calibration file: expected object"),
         ('{"schema": 1, "record": "environment"}', "reads calibration in a calibration file"),
         (json.dumps(GOOD | {"schema": 2}), "reads schema 1"),
         (

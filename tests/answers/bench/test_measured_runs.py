@@ -61,7 +61,7 @@ def _window(seconds: float, energy_j: float) -> EnergyWindow:
         (lambda run: _rounds(run, samples_s=(1e308,)), "a time"),
         (lambda run: _rounds(run, calls=0), "a time"),
         (lambda run: _rounds(run, calls=10**400), "a time"),
-        (lambda run: _rounds(run, device=DeviceKind.CUDA), "its environment is of cpu"),
+        (lambda run: _rounds(run, device=DeviceKind.CUDA), "its environment describes cpu"),
         (lambda run: _rounds(run, launch=7), "never started"),
         (lambda run: _rounds(run, index=0), "twice"),
         (lambda run: (*run, run[-1]), "twice"),
