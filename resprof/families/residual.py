@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resprof.counting import cost as op
 from resprof.counting.cost import PROJECTION, BlockCost, Layer, Shape
@@ -74,15 +74,13 @@ def _resnet(depth: int) -> Member:
 
 
 def _plain(depth: int) -> Member:
-    block, _ = IMAGENET_BLOCKS[depth]
-    return Member(
+    return replace(
+        _resnet(depth),
         name=f"plain{depth}",
         family="plain",
         label=f"plain-{depth}",
-        depth=depth,
-        block=block,
-        stem=IMAGENET_STEM,
-        stages=imagenet_stages(depth),
+        shortcut=None,
+        stride_in=None,
     )
 
 

@@ -44,7 +44,11 @@ def _refuse_where_it_aborts() -> None:
     if "torch" in sys.modules or resource.getrlimit(resource.RLIMIT_AS)[0] < 0:
         return
     tried = subprocess.run(
-        [sys.executable, "-P", "-c", "import torch"], stderr=subprocess.PIPE, check=False
+        [sys.executable, "-P", "-c", "import torch"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,  # ours is the result and nothing else
+        stderr=subprocess.PIPE,
+        check=False,
     )
     if tried.returncode:
         said = tried.stderr.decode(errors="replace").strip().splitlines()
